@@ -1,0 +1,138 @@
+//! Signing secrets of imageUrl tokens and the keyed state made of them.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// The string whose UTF-8 bytes are the HMAC key; wiped from memory when dropped, never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret(Zeroizing<String>);
+
+/// The text cannot serve as a signing secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a secret of 32 to 256 bytes without NUL")]
+pub struct InvalidSecret;
+
+impl SigningSecret {
+    /// A secret of 32 to 256 bytes (SP 800-107: at least the length of the hash) without NUL.
+    ///
+    /// # Errors
+    /// [`InvalidSecret`] for any other length or a NUL byte.
+    pub fn new(secret: String) -> Result<Self, InvalidSecret> {
+        Self::of_length(secret, 32)
+    }
+
+    /// As [`SigningSecret::new`], but from 8 bytes on: only for secrets that a foreign dialect brings along.
+    ///
+    /// # Errors
+    /// [`InvalidSecret`] for any other length or a NUL byte.
+    pub fn short_foreign(secret: String) -> Result<Self, InvalidSecret> {
+        Self::of_length(secret, 8)
+    }
+
+    /// The secret itself; call it only to show it once or to seal it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The keyed HMAC state; made once and kept, since keying costs as much as a short message.
+    pub fn key(&self) -> SigningKey {
+        SigningKey(Hmac::new_from_slice(self.0.as_bytes()).expect("HMAC takes a key of any length"))
+    }
+
+    fn of_length(secret: String, at_least: usize) -> Result<Self, InvalidSecret> {
+        let secret = Zeroizing::new(secret);
+        let fits = (at_least..=256).contains(&secret.len()) && !secret.contains('\0');
+        if fits { Ok(Self(secret)) } else { Err(InvalidSecret) }
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecret(…)")
+    }
+}
+
+/// HMAC-SHA256 keyed with one signing secret.
+#[derive(Clone)]
+pub struct SigningKey(Hmac<Sha256>);
+
+impl SigningKey {
+    /// The HMAC over the concatenation of `parts`.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(…)")
+    }
+}
+
+/// Which version of a token's secret signed; 1 to 65535.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyVersion(NonZeroU16);
+
+impl KeyVersion {
+    /// The version that a new token starts with.
+    pub const FIRST: Self = Self(NonZeroU16::MIN);
+
+    /// `None` for 0.
+    pub const fn new(version: u16) -> Option<Self> {
+        match NonZeroU16::new(version) {
+            Some(version) => Some(Self(version)),
+            None => None,
+        }
+    }
+
+    /// The version that follows, `None` after 65535.
+    pub const fn next(self) -> Option<Self> {
+        match self.0.checked_add(1) {
+            Some(next) => Some(Self(next)),
+            None => None,
+        }
+    }
+
+    /// The number as URLs carry it.
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for KeyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_32_to_256_bytes_without_nul() {
+        assert!(SigningSecret::new("x".repeat(31)).is_err());
+        assert!(SigningSecret::new("x".repeat(32)).is_ok());
+        assert!(SigningSecret::new("x".repeat(256)).is_ok());
+        assert!(SigningSecret::new("x".repeat(257)).is_err());
+        assert!(SigningSecret::new(format!("{}\0", "x".repeat(40))).is_err());
+        assert!(SigningSecret::short_foreign("secretSt".into()).is_ok());
+        assert!(SigningSecret::short_foreign("secretS".into()).is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let secret = SigningSecret::new("canary-canary-canary-canary-canary".into()).unwrap();
+        assert!(!format!("{secret:?}{:?}", secret.key()).contains("canary"));
+    }
+}
