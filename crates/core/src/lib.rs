@@ -1,12 +1,38 @@
-//! The pure core of Countermark.
+//! The pure core of Countermark: what a token is, how a URL is signed, and who may do what.
+//!
+//! No I/O, no clock and no randomness of its own: whoever calls brings instants and random bytes along.
 
 mod base62;
+mod decide;
+mod host;
 mod id;
+mod mime;
+mod path_scope;
+mod permission;
 mod reason;
+pub mod rights;
 mod secret;
+mod signed_url;
+#[cfg(test)]
+mod testing;
 mod time;
+mod token;
+mod upload;
+mod value;
 
+pub use decide::{Grant, Proof, Request, Step, StepOutcome, Viewer, decide, explain};
+pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
+pub use mime::{InvalidMimeGlob, MimeGlob};
+pub use path_scope::BasePath;
+pub use permission::{InvalidPermission, Permission, PermissionSet};
 pub use reason::{DenyReason, Malformed};
 pub use secret::{InvalidSecret, KeyVersion, SigningKey, SigningSecret};
+pub use signed_url::{BadSignature, Placement, SignedUrl, sign};
 pub use time::UnixSeconds;
+pub use token::{
+    About, ApiTerms, Counting, Dialect, ImageTerms, KeySlot, Purpose, SecretState, SecretVersion, Status,
+    Terms, Token, UploadTerms, Usage, ValueDigest, ValueSlot, ViewerPassword,
+};
+pub use upload::{UploadExtra, UploadParameters};
+pub use value::{InvalidValue, TokenValue, ValueKind, may_be_credential, preview};

@@ -1,1 +1,3 @@
-//! x
+//! The use-cases of Countermark over its pure core.
+
+pub mod store;

@@ -1,0 +1,333 @@
+//! The one place where a use is allowed or refused.
+
+use crate::host::Host;
+use crate::id::TokenKind;
+use crate::path_scope::BasePath;
+use crate::reason::DenyReason;
+use crate::signed_url::SignedUrl;
+use crate::time::UnixSeconds;
+use crate::token::{ApiTerms, Counting, ImageTerms, Purpose, SecretState, Terms, ValueDigest};
+
+/// What is asked about a token. Facts that the asker does not know are `None`, and refuse wherever a term needs them.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// What was presented.
+    pub proof: Proof<'a>,
+    /// HTTP method, upper case; `None` = GET.
+    pub method: Option<&'a str>,
+    /// Cloud that the request is for; of a signed URL, the URL's own.
+    pub cloud: Option<&'a str>,
+    /// Cloud that the configuration maps the host to; another cloud in the path is refused.
+    pub mapped_cloud: Option<&'a str>,
+    /// Undecoded path that the request is for.
+    pub path: Option<&'a str>,
+    /// Undecoded path of the `Destination` of a MOVE or COPY.
+    pub destination: Option<&'a str>,
+    /// Storage that the request is for.
+    pub storage: Option<&'a str>,
+    /// Permission that the request needs; looked at for API keys only.
+    pub permission: Option<&'a str>,
+    /// Size of the upload in bytes.
+    pub bytes: Option<u64>,
+    /// Content type of the upload.
+    pub content_type: Option<&'a str>,
+    /// Name that the client gives the upload.
+    pub public_id: Option<&'a str>,
+    /// Whether the request continues a live upload of this very token.
+    pub continues_upload: bool,
+    /// What is known of the viewer's HTTP Basic credentials.
+    pub viewer: Viewer,
+    /// Uses that the request takes if it counts; all or nothing.
+    pub cost: u64,
+}
+
+/// What was presented, already parsed and found.
+#[derive(Clone, Debug)]
+pub enum Proof<'a> {
+    /// A signed URL that names the token.
+    Url(&'a SignedUrl<'a>),
+    /// A value with this digest.
+    Value(ValueDigest),
+}
+
+/// Whether the viewer's password has been proven. Hashing is slow, so it is done only once everything else allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// Missing, wrong, or not looked at yet.
+    Unproven,
+    /// User name and password fit.
+    Proven,
+}
+
+/// A use that everything allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Uses to take; 0 = a free request.
+    pub takes: u64,
+}
+
+/// One rule of the order of refusal, as [`explain`] reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The refusal that this rule can give.
+    pub reason: DenyReason,
+    /// What came of it.
+    pub outcome: StepOutcome,
+}
+
+/// What came of one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// It allows.
+    Passed,
+    /// It refuses.
+    Refused,
+    /// An earlier rule has refused.
+    NotReached,
+}
+
+impl<'a> Request<'a> {
+    /// A request that states nothing but its credential and costs one use.
+    pub const fn new(proof: Proof<'a>) -> Self {
+        Self {
+            proof,
+            method: None,
+            cloud: None,
+            mapped_cloud: None,
+            path: None,
+            destination: None,
+            storage: None,
+            permission: None,
+            bytes: None,
+            content_type: None,
+            public_id: None,
+            continues_upload: false,
+            viewer: Viewer::Unproven,
+            cost: 1,
+        }
+    }
+
+    fn method(&self) -> &str {
+        self.method.unwrap_or("GET")
+    }
+
+    /// The cloud by the URL or the facts; the configured mapping fills in where they name none.
+    fn effective_cloud(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Url(url) => url.cloud.or(self.mapped_cloud),
+            Proof::Value(_) => self.cloud.or(self.mapped_cloud),
+        }
+    }
+}
+
+/// Allows or refuses a request under `terms`, of which `used` uses are taken at the instant `now`.
+///
+/// Refusals before this one, `MALFORMED` and `UNKNOWN_TOKEN`, come of parsing and finding. The limit is judged by the
+/// `used` given here; where a use is really taken, the store's guarded statement alone has the last word.
+///
+/// # Errors
+/// The first refusal in the order of [`DenyReason`].
+pub fn decide(
+    terms: &Terms,
+    request: &Request<'_>,
+    used: u64,
+    now: UnixSeconds,
+) -> Result<Grant, DenyReason> {
+    let case = Case { terms, request, used, now };
+    match RULES.iter().find(|(_, refuses)| refuses(&case)) {
+        Some((reason, _)) => Err(*reason),
+        None => Ok(Grant { takes: case.takes() }),
+    }
+}
+
+/// The same decision, rule by rule.
+pub fn explain(terms: &Terms, request: &Request<'_>, used: u64, now: UnixSeconds) -> Vec<Step> {
+    let case = Case { terms, request, used, now };
+    let mut refused = false;
+    RULES
+        .iter()
+        .map(|(reason, refuses)| {
+            let outcome = if refused {
+                StepOutcome::NotReached
+            } else if refuses(&case) {
+                refused = true;
+                StepOutcome::Refused
+            } else {
+                StepOutcome::Passed
+            };
+            Step { reason: *reason, outcome }
+        })
+        .collect()
+}
+
+/// Each refusal with the rule that gives it, in the order of refusal.
+const RULES: [(DenyReason, fn(&Case<'_>) -> bool); 16] = [
+    (DenyReason::WrongType, |case| case.is_wrong_type()),
+    (DenyReason::BadSignature, |case| case.is_unproven()),
+    (DenyReason::Revoked, |case| case.terms.revoked_at.is_some()),
+    (DenyReason::Disabled, |case| !case.terms.enabled),
+    (DenyReason::NotYetValid, |case| case.terms.is_early(case.now)),
+    (DenyReason::Expired, |case| case.terms.is_expired(case.now)),
+    (DenyReason::LinkExpired, |case| case.is_link_expired()),
+    (DenyReason::MethodDenied, |case| case.is_method_denied()),
+    (DenyReason::WrongCloud, |case| case.is_wrong_cloud()),
+    (DenyReason::WrongHost, |case| case.is_wrong_host()),
+    (DenyReason::PathDenied, |case| case.is_path_denied()),
+    (DenyReason::StorageDenied, |case| case.is_storage_denied()),
+    (DenyReason::PermissionDenied, |case| case.is_permission_denied()),
+    (DenyReason::ConstraintFailed, |case| case.is_constraint_failed()),
+    (DenyReason::AuthenticationRequired, |case| case.is_viewer_unproven()),
+    (DenyReason::LimitReached, |case| case.terms.would_exceed_limit(case.used, case.takes())),
+];
+
+struct Case<'a> {
+    terms: &'a Terms,
+    request: &'a Request<'a>,
+    used: u64,
+    now: UnixSeconds,
+}
+
+impl Case<'_> {
+    fn is_wrong_type(&self) -> bool {
+        match (&self.request.proof, self.terms.kind()) {
+            (Proof::Url(_), TokenKind::ImageUrl) => false,
+            (Proof::Value(_), TokenKind::Upload | TokenKind::ApiKey) => false,
+            (Proof::Url(_) | Proof::Value(_), _) => true,
+        }
+    }
+
+    /// A value is proven by being found; one that a regeneration has replaced is found no more (see the store), but a
+    /// cached record may still list it beyond its overlap.
+    fn is_unproven(&self) -> bool {
+        match &self.request.proof {
+            Proof::Value(digest) => {
+                !self.terms.values().iter().any(|slot| {
+                    slot.digest == *digest && slot.valid_until.is_none_or(|until| self.now < until)
+                })
+            }
+            Proof::Url(url) => {
+                let Some(image) = self.image() else { return true };
+                // A secret that signs the legacy form must never verify ours: one secret, one algorithm.
+                image.legacy_signatures
+                    || !image.keys.iter().any(|slot| {
+                        slot.version.number == url.key_version
+                            && slot.version.state(self.now) != SecretState::Retired
+                            && url.verify(&slot.key).is_ok()
+                    })
+            }
+        }
+    }
+
+    fn is_link_expired(&self) -> bool {
+        match &self.request.proof {
+            Proof::Url(url) => url.expires.is_some_and(|expires| self.now >= expires),
+            Proof::Value(_) => false,
+        }
+    }
+
+    fn is_method_denied(&self) -> bool {
+        match self.terms.kind() {
+            TokenKind::ImageUrl => !matches!(self.request.method(), "GET" | "HEAD"),
+            TokenKind::Upload if self.request.continues_upload => {
+                !matches!(self.request.method(), "PATCH" | "HEAD" | "DELETE")
+            }
+            TokenKind::Upload => !matches!(self.request.method(), "POST" | "PUT"),
+            TokenKind::ApiKey => false,
+        }
+    }
+
+    fn is_wrong_cloud(&self) -> bool {
+        let named = match &self.request.proof {
+            Proof::Url(url) => url.cloud,
+            Proof::Value(_) => self.request.cloud,
+        };
+        if let (Some(named), Some(mapped)) = (named, self.request.mapped_cloud)
+            && named != mapped
+        {
+            return true;
+        }
+        let cloud = self.request.effective_cloud();
+        match &self.terms.purpose {
+            Purpose::ImageUrl(image) => is_outside_one(image.cloud_id.as_deref(), cloud),
+            Purpose::Upload(upload) => is_outside_one(upload.extra.cloud_id.as_deref(), cloud),
+            Purpose::ApiKey(api) => is_outside_list(api.clouds.as_deref(), cloud),
+        }
+    }
+
+    fn is_wrong_host(&self) -> bool {
+        let Some(image) = self.image() else { return false };
+        match &self.request.proof {
+            Proof::Url(url) => !is_host_allowed(&image.hosts, &url.host),
+            Proof::Value(_) => !image.hosts.is_empty(),
+        }
+    }
+
+    fn is_path_denied(&self) -> bool {
+        let Some(base) = self.api().and_then(|api| api.base_path.as_ref()) else { return false };
+        let moves = matches!(self.request.method(), "MOVE" | "COPY");
+        is_outside_path(base, self.request.path) || (moves && is_outside_path(base, self.request.destination))
+    }
+
+    fn is_storage_denied(&self) -> bool {
+        let storages = self.api().and_then(|api| api.storages.as_deref());
+        is_outside_list(storages, self.request.storage)
+    }
+
+    fn is_permission_denied(&self) -> bool {
+        let Some(api) = self.api() else { return false };
+        !self.request.permission.is_some_and(|asked| api.permissions.covers(asked))
+    }
+
+    fn is_constraint_failed(&self) -> bool {
+        match &self.terms.purpose {
+            // What continues an upload was measured when it began and will be when it completes.
+            Purpose::Upload(upload) if !self.request.continues_upload => {
+                !upload.extra.admits(self.request.bytes, self.request.content_type, self.request.public_id)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_viewer_unproven(&self) -> bool {
+        self.image().is_some_and(|image| !image.viewers.is_empty()) && self.request.viewer == Viewer::Unproven
+    }
+
+    fn takes(&self) -> u64 {
+        let counts = match &self.terms.purpose {
+            Purpose::ImageUrl(image) => image.counting == Counting::Request || self.request.method() == "GET",
+            Purpose::Upload(_) => !self.request.continues_upload,
+            Purpose::ApiKey(_) => true,
+        };
+        if counts { self.request.cost } else { 0 }
+    }
+
+    fn image(&self) -> Option<&ImageTerms> {
+        match &self.terms.purpose {
+            Purpose::ImageUrl(image) => Some(image),
+            _ => None,
+        }
+    }
+
+    fn api(&self) -> Option<&ApiTerms> {
+        match &self.terms.purpose {
+            Purpose::ApiKey(api) => Some(api),
+            _ => None,
+        }
+    }
+}
+
+fn is_outside_one(allowed: Option<&str>, named: Option<&str>) -> bool {
+    allowed.is_some() && named != allowed
+}
+
+fn is_outside_list(allowed: Option<&[Box<str>]>, named: Option<&str>) -> bool {
+    allowed.is_some_and(|allowed| !named.is_some_and(|named| allowed.iter().any(|one| **one == *named)))
+}
+
+fn is_outside_path(base: &BasePath, path: Option<&str>) -> bool {
+    !path.is_some_and(|path| base.covers(path))
+}
+
+fn is_host_allowed(hosts: &[Host], host: &Host) -> bool {
+    hosts.is_empty() || hosts.contains(host)
+}
