@@ -3,7 +3,9 @@
 //! No I/O, no clock and no randomness of its own: whoever calls brings instants and random bytes along.
 
 mod base62;
+mod canonical;
 mod decide;
+mod escape;
 mod host;
 mod id;
 mod mime;
@@ -12,23 +14,28 @@ mod permission;
 mod reason;
 pub mod rights;
 mod secret;
+mod sign;
 mod signed_url;
+mod target;
 #[cfg(test)]
 mod testing;
 mod time;
 mod token;
 mod upload;
+mod url;
 mod value;
 
 pub use decide::{Grant, Proof, Request, Step, StepOutcome, Viewer, decide, explain};
 pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
 pub use mime::{InvalidMimeGlob, MimeGlob};
-pub use path_scope::BasePath;
+pub use path_scope::{BasePath, find_ambiguity};
 pub use permission::{InvalidPermission, Permission, PermissionSet};
 pub use reason::{DenyReason, Malformed};
 pub use secret::{InvalidSecret, KeyVersion, SigningKey, SigningSecret};
-pub use signed_url::{BadSignature, Placement, SignedUrl, sign};
+pub use sign::sign;
+pub use signed_url::{BadSignature, Placement, SignedUrl, is_cloud_id};
+pub use target::looks_signed;
 pub use time::UnixSeconds;
 pub use token::{
     About, ApiTerms, Counting, Dialect, ImageTerms, KeySlot, Purpose, SecretState, SecretVersion, Status,

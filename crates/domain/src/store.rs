@@ -351,7 +351,12 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Inserted, StoreError>;
 
     /// Stores the first administrator key if this installation has none yet; whether it did.
-    async fn bootstrap(&self, token: &Token, credential: NewCredential, audit: AuditEntry) -> Result<bool, StoreError>;
+    async fn bootstrap(
+        &self,
+        token: &Token,
+        credential: NewCredential,
+        audit: AuditEntry,
+    ) -> Result<bool, StoreError>;
 
     /// Whether the installation has had its first administrator.
     async fn is_bootstrapped(&self) -> Result<bool, StoreError>;
@@ -393,10 +398,16 @@ pub trait Store: Send + Sync + 'static {
     async fn recall(&self, key: IdempotencyKey, now: UnixSeconds) -> Result<Recalled, StoreError>;
 
     /// Hourly figures of one token from `from` to before `to`, oldest first, only hours that have any.
-    async fn usage(&self, id: TokenId, from: UnixSeconds, to: UnixSeconds) -> Result<Vec<HourlyUse>, StoreError>;
+    async fn usage(
+        &self,
+        id: TokenId,
+        from: UnixSeconds,
+        to: UnixSeconds,
+    ) -> Result<Vec<HourlyUse>, StoreError>;
 
     /// Hourly decisions by code, oldest first, only those that occurred.
-    async fn decisions(&self, from: UnixSeconds, to: UnixSeconds) -> Result<Vec<HourlyDecisions>, StoreError>;
+    async fn decisions(&self, from: UnixSeconds, to: UnixSeconds)
+    -> Result<Vec<HourlyDecisions>, StoreError>;
 
     /// Audit entries, newest first.
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError>;
