@@ -122,7 +122,7 @@ impl<'a> Request<'a> {
 
 /// Allows or refuses a request under `terms`, of which `used` uses are taken at the instant `now`.
 ///
-/// Refusals before this one, `MALFORMED` and `UNKNOWN_TOKEN`, come of parsing and finding. The limit is judged by the
+/// Refusals before these, `MALFORMED` and mostly `UNKNOWN_TOKEN`, come of parsing and finding. The limit is judged by the
 /// `used` given here; where a use is really taken, the store's guarded statement alone has the last word.
 ///
 /// # Errors
@@ -137,6 +137,37 @@ pub fn decide(
     match RULES.iter().find(|(_, refuses)| refuses(&case)) {
         Some((reason, _)) => Err(*reason),
         None => Ok(Grant { takes: case.takes() }),
+    }
+}
+
+/// Allows or refuses a management call by an API key: its life and `permission` are judged, its place is not, since that
+/// bounds what the call may touch (see [`crate::rights`]), and it takes no use.
+///
+/// # Errors
+/// The first refusal in the order of [`DenyReason`].
+pub fn decide_management(
+    terms: &Terms,
+    value: ValueDigest,
+    permission: &str,
+    now: UnixSeconds,
+) -> Result<(), DenyReason> {
+    const JUDGED: [DenyReason; 7] = [
+        DenyReason::UnknownToken,
+        DenyReason::WrongType,
+        DenyReason::Revoked,
+        DenyReason::Disabled,
+        DenyReason::NotYetValid,
+        DenyReason::Expired,
+        DenyReason::PermissionDenied,
+    ];
+    if terms.kind() != TokenKind::ApiKey {
+        return Err(DenyReason::WrongType);
+    }
+    let request = Request { permission: Some(permission), cost: 0, ..Request::new(Proof::Value(value)) };
+    let case = Case { terms, request: &request, used: 0, now };
+    match RULES.iter().find(|(reason, refuses)| JUDGED.contains(reason) && refuses(&case)) {
+        Some((reason, _)) => Err(*reason),
+        None => Ok(()),
     }
 }
 
@@ -160,8 +191,12 @@ pub fn explain(terms: &Terms, request: &Request<'_>, used: u64, now: UnixSeconds
         .collect()
 }
 
+/// Whether one rule refuses.
+type Rule = fn(&Case<'_>) -> bool;
+
 /// Each refusal with the rule that gives it, in the order of refusal.
-const RULES: [(DenyReason, fn(&Case<'_>) -> bool); 16] = [
+const RULES: [(DenyReason, fn(&Case<'_>) -> bool); 17] = [
+    (DenyReason::UnknownToken, |case| case.is_value_outlived()),
     (DenyReason::WrongType, |case| case.is_wrong_type()),
     (DenyReason::BadSignature, |case| case.is_unproven()),
     (DenyReason::Revoked, |case| case.terms.revoked_at.is_some()),
@@ -196,15 +231,18 @@ impl Case<'_> {
         }
     }
 
-    /// A value is proven by being found; one that a regeneration has replaced is found no more (see the store), but a
-    /// cached record may still list it beyond its overlap.
+    /// A value that a regeneration has replaced is as unknown as one that never was.
+    fn is_value_outlived(&self) -> bool {
+        match &self.request.proof {
+            Proof::Url(_) => false,
+            Proof::Value(digest) => !self.terms.presents(*digest, self.now),
+        }
+    }
+
     fn is_unproven(&self) -> bool {
         match &self.request.proof {
-            Proof::Value(digest) => {
-                !self.terms.values().iter().any(|slot| {
-                    slot.digest == *digest && slot.valid_until.is_none_or(|until| self.now < until)
-                })
-            }
+            // A value is proven by being found.
+            Proof::Value(_) => false,
             Proof::Url(url) => {
                 let Some(image) = self.image() else { return true };
                 // A secret that signs the legacy form must never verify ours: one secret, one algorithm.

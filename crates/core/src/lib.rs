@@ -25,7 +25,7 @@ mod upload;
 mod url;
 mod value;
 
-pub use decide::{Grant, Proof, Request, Step, StepOutcome, Viewer, decide, explain};
+pub use decide::{Grant, Proof, Request, Step, StepOutcome, Viewer, decide, decide_management, explain};
 pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
 pub use mime::{InvalidMimeGlob, MimeGlob};

@@ -371,6 +371,13 @@ impl Terms {
         }
     }
 
+    /// Whether the value with this digest presents the token at `now`: it is the current one, or overlaps with it still.
+    pub fn presents(&self, digest: ValueDigest, now: UnixSeconds) -> bool {
+        self.values()
+            .iter()
+            .any(|slot| slot.digest == digest && slot.valid_until.is_none_or(|until| now < until))
+    }
+
     /// The values by which the token is presented, newest last; empty for imageUrl.
     pub fn values(&self) -> &[ValueSlot] {
         match &self.purpose {

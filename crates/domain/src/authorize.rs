@@ -1,0 +1,379 @@
+//! The main question: may this credential be used for this request? Find, decide, take the use, answer.
+
+use std::sync::Arc;
+
+use countermark_core::{
+    DenyReason, Grant, Host, Proof, Purpose, Request, SignedUrl, Terms, UnixSeconds, ValueDigest, Viewer,
+    decide, may_be_credential,
+};
+
+use crate::cache::{Entry, Known};
+use crate::error::DomainError;
+use crate::idempotency::Idempotency;
+use crate::service::Service;
+use crate::store::{Lookup, StoreError, UseOutcome, UseRequest};
+
+/// What is presented.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    /// A whole signed URL.
+    Url(&'a str),
+    /// A signed request target at a host, as a proxy reports it.
+    Target {
+        /// Host, port allowed.
+        host: &'a str,
+        /// Raw path and query.
+        target: &'a str,
+    },
+    /// A token value.
+    Value(&'a str),
+    /// HTTP Basic: user name and password must both be the value.
+    Basic {
+        /// User name.
+        username: &'a str,
+        /// Password.
+        password: &'a str,
+    },
+}
+
+/// The facts of the request that the credential is to be used for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// HTTP method, upper case.
+    pub method: Option<&'a str>,
+    /// Host that the request goes to; of a signed URL, its own.
+    pub host: Option<&'a str>,
+    /// Cloud; of a signed URL, its own.
+    pub cloud: Option<&'a str>,
+    /// Undecoded path; of a signed URL, its own.
+    pub path: Option<&'a str>,
+    /// Undecoded destination of a MOVE or COPY.
+    pub destination: Option<&'a str>,
+    /// Permission that is needed.
+    pub permission: Option<&'a str>,
+    /// Storage that is touched.
+    pub storage: Option<&'a str>,
+    /// Size in bytes.
+    pub bytes: Option<u64>,
+    /// Content type.
+    pub content_type: Option<&'a str>,
+    /// Name that the client gives the upload.
+    pub public_id: Option<&'a str>,
+    /// Address of the client, for counting windows.
+    pub client: Option<&'a str>,
+    /// The viewer's HTTP Basic user name and password.
+    pub viewer: Option<(&'a str, &'a str)>,
+}
+
+/// One question.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What is presented.
+    pub credential: Credential<'a>,
+    /// What for.
+    pub facts: Facts<'a>,
+    /// Uses to take if the request counts; all or nothing.
+    pub cost: u64,
+    /// Whether only to tell, taking nothing.
+    pub dry_run: bool,
+    /// Makes a retry free.
+    pub idempotency: Option<Idempotency<'a>>,
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Whether it is allowed, or the refusal.
+    pub verdict: Result<Grant, DenyReason>,
+    /// The token, once the credential is proven to be its own.
+    pub token: Option<Arc<Entry>>,
+    /// Uses so far, as the decision left them.
+    pub used: u64,
+}
+
+/// The presented credential, parsed.
+pub(crate) enum Presented<'a> {
+    Url(SignedUrl<'a>),
+    Value(ValueDigest),
+}
+
+/// How often a decision is made anew because the record changed while its use was being taken.
+const ATTEMPTS: usize = 16;
+
+impl Presented<'_> {
+    pub(crate) fn lookup(&self) -> Lookup {
+        match self {
+            Self::Url(url) => Lookup::Id(url.token_id),
+            Self::Value(digest) => Lookup::Value(*digest),
+        }
+    }
+
+    fn proof(&self) -> Proof<'_> {
+        match self {
+            Self::Url(url) => Proof::Url(url),
+            Self::Value(digest) => Proof::Value(*digest),
+        }
+    }
+}
+
+impl Service {
+    /// Answers a question that the cache can answer alone: everything that takes no exact use. `None` = ask
+    /// [`Service::authorize`].
+    ///
+    /// # Errors
+    /// [`DomainError::Invalid`] when facts contradict the signed URL.
+    pub fn authorize_from_cache(&self, question: &Question<'_>) -> Result<Option<Answer>, DomainError> {
+        let now = self.time.now();
+        let presented = match self.present(question.credential) {
+            Ok(presented) => presented,
+            Err(reason) => return Ok(Some(self.refuse(question, reason))),
+        };
+        self.check_facts(&presented, &question.facts)?;
+        let entry = match self.cache.look_up(presented.lookup()) {
+            Known::Token(entry) => entry,
+            Known::Absent => return Ok(Some(self.refuse(question, DenyReason::UnknownToken))),
+            Known::Unknown => return Ok(None),
+        };
+        let verdict = self.judge(&entry, &presented, question, Viewer::Unproven, now);
+        Ok(match verdict {
+            Err(DenyReason::AuthenticationRequired) if question.facts.viewer.is_some() => None,
+            Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => None,
+            verdict => Some(self.answer(question, &entry, verdict, entry.used(), now)),
+        })
+    }
+
+    /// Answers any question; an allowed counted use is durable before this returns.
+    ///
+    /// # Errors
+    /// [`DomainError::Invalid`] when facts contradict the signed URL, [`DomainError::KeyMismatch`],
+    /// [`DomainError::Overloaded`] and store errors. Refusals are answers.
+    pub async fn authorize(&self, question: &Question<'_>) -> Result<Answer, DomainError> {
+        if let Some(answer) = self.authorize_from_cache(question)? {
+            return Ok(answer);
+        }
+        let presented = match self.present(question.credential) {
+            Ok(presented) => presented,
+            Err(reason) => return Ok(self.refuse(question, reason)),
+        };
+        for _ in 0..ATTEMPTS {
+            let Some(entry) = self.entry(presented.lookup()).await? else {
+                return Ok(self.refuse(question, DenyReason::UnknownToken));
+            };
+            if let Some(answer) = self.attempt(&entry, &presented, question).await? {
+                return Ok(answer);
+            }
+            self.cache.forget(entry.terms.id);
+        }
+        Err(StoreError::Unavailable("the token changed faster than it could be decided".to_owned()).into())
+    }
+
+    /// One decision and, if it takes a use, the taking; `None` if the record was no longer what was decided on.
+    async fn attempt(
+        &self,
+        entry: &Arc<Entry>,
+        presented: &Presented<'_>,
+        question: &Question<'_>,
+    ) -> Result<Option<Answer>, DomainError> {
+        let now = self.time.now();
+        let mut verdict = self.judge(entry, presented, question, Viewer::Unproven, now);
+        if verdict == Err(DenyReason::AuthenticationRequired)
+            && let Some((user, password)) = question.facts.viewer
+            && self.viewers.is_proven(&entry.terms, user, password).await?
+        {
+            verdict = self.judge(entry, presented, question, Viewer::Proven, now);
+        }
+        let grant = match verdict {
+            Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => grant,
+            verdict => return Ok(Some(self.answer(question, entry, verdict, entry.used(), now))),
+        };
+        let window = self.window(&entry.terms, presented, question);
+        let mut first_use = match &window {
+            Some((window, _)) => Some(window.lock().await),
+            None => None,
+        };
+        if let (Some(first), Some((_, seconds))) = (first_use.as_deref().copied().flatten(), &window)
+            && now < first.plus(*seconds)
+        {
+            let free = Ok(Grant { takes: 0 });
+            return Ok(Some(self.answer(question, entry, free, entry.used(), now)));
+        }
+        let answer = self.take(entry, grant, question, now).await?;
+        if let (Some(first_use), Some(Answer { verdict: Ok(_), .. })) = (first_use.as_deref_mut(), &answer) {
+            *first_use = Some(now);
+        }
+        Ok(answer)
+    }
+
+    async fn take(
+        &self,
+        entry: &Arc<Entry>,
+        grant: Grant,
+        question: &Question<'_>,
+        now: UnixSeconds,
+    ) -> Result<Option<Answer>, DomainError> {
+        let terms = &entry.terms;
+        let request = UseRequest {
+            token: terms.id,
+            revision: terms.revision,
+            cost: grant.takes,
+            idempotency: question.idempotency.map(|key| key.about(Some(terms.id))),
+        };
+        let is_plain_statistic = terms.limit.is_none() && request.idempotency.is_none();
+        if is_plain_statistic {
+            return Ok(Some(self.answer(question, entry, Ok(grant), entry.used(), now)));
+        }
+        let outcome = match &*self.combiner.read().await {
+            Some(combiner) => combiner.take(entry, request).await?,
+            None => return Err(DomainError::Overloaded),
+        };
+        let (verdict, used) = match outcome {
+            UseOutcome::Stale => return Ok(None),
+            UseOutcome::KeyMismatch => return Err(DomainError::KeyMismatch),
+            UseOutcome::Granted { used } => (Ok(grant), used),
+            UseOutcome::Repeated { used } => (Ok(Grant { takes: 0 }), used),
+            UseOutcome::Exhausted { used } => (Err(DenyReason::LimitReached), used),
+        };
+        Ok(Some(self.answer(question, entry, verdict, used, now)))
+    }
+
+    pub(crate) fn present<'a>(&self, credential: Credential<'a>) -> Result<Presented<'a>, DenyReason> {
+        let value = match credential {
+            Credential::Url(url) => {
+                return Ok(Presented::Url(SignedUrl::parse(url).map_err(|_| DenyReason::Malformed)?));
+            }
+            Credential::Target { host, target } => {
+                let host = Host::parse(host).map_err(|_| DenyReason::Malformed)?;
+                let url = SignedUrl::parse_target(host, target).map_err(|_| DenyReason::Malformed)?;
+                return Ok(Presented::Url(url));
+            }
+            Credential::Value(value) => value,
+            Credential::Basic { username, password } if username == password => password,
+            Credential::Basic { .. } => return Err(DenyReason::UnknownToken),
+        };
+        if may_be_credential(value) {
+            Ok(Presented::Value(self.store.digest(value)))
+        } else {
+            Err(DenyReason::UnknownToken)
+        }
+    }
+
+    /// Whether the facts agree with a signed URL, from which host, cloud and path come alone.
+    pub(crate) fn check_facts(
+        &self,
+        presented: &Presented<'_>,
+        facts: &Facts<'_>,
+    ) -> Result<(), DomainError> {
+        let Presented::Url(url) = presented else { return Ok(()) };
+        let differs = |pointer| DomainError::Invalid {
+            pointer,
+            detail: "expected what the signed URL says, or nothing",
+        };
+        if facts.cloud.is_some() && facts.cloud != url.cloud {
+            return Err(differs("/request/cloudId"));
+        }
+        if facts.path.is_some_and(|path| path != url.path()) {
+            return Err(differs("/request/path"));
+        }
+        if facts.host.is_some_and(|host| Host::parse(host).ok().as_ref() != Some(&url.host)) {
+            return Err(differs("/request/host"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn request<'a>(
+        &'a self,
+        presented: &'a Presented<'a>,
+        question: &Question<'a>,
+        viewer: Viewer,
+    ) -> Request<'a> {
+        let facts = &question.facts;
+        let host = match presented {
+            Presented::Url(url) => Some(url.host.as_str()),
+            Presented::Value(_) => facts.host,
+        };
+        Request {
+            method: facts.method,
+            cloud: facts.cloud,
+            mapped_cloud: host.and_then(|host| self.mapped_cloud(host)),
+            path: facts.path,
+            destination: facts.destination,
+            storage: facts.storage,
+            permission: facts.permission,
+            bytes: facts.bytes,
+            content_type: facts.content_type,
+            public_id: facts.public_id,
+            continues_upload: false,
+            viewer,
+            cost: question.cost,
+            ..Request::new(presented.proof())
+        }
+    }
+
+    fn mapped_cloud(&self, host: &str) -> Option<&str> {
+        if self.clouds_by_host.is_empty() { None } else { self.clouds_by_host.get(host).map(String::as_str) }
+    }
+
+    fn judge(
+        &self,
+        entry: &Entry,
+        presented: &Presented<'_>,
+        question: &Question<'_>,
+        viewer: Viewer,
+        now: UnixSeconds,
+    ) -> Result<Grant, DenyReason> {
+        let request = self.request(presented, question, viewer);
+        // Where a use will be taken, the store's guarded statement alone judges the limit: the figure here may be old.
+        let used = if question.dry_run { entry.used() } else { 0 };
+        decide(&entry.terms, &request, used, now)
+    }
+
+    fn must_be_taken(&self, terms: &Terms, grant: Grant, question: &Question<'_>) -> bool {
+        let has_window = matches!(&terms.purpose, Purpose::ImageUrl(image) if image.count_window > 0);
+        grant.takes > 0 && (terms.limit.is_some() || question.idempotency.is_some() || has_window)
+    }
+
+    fn window(
+        &self,
+        terms: &Terms,
+        presented: &Presented<'_>,
+        question: &Question<'_>,
+    ) -> Option<(crate::window::Window, u64)> {
+        let (Purpose::ImageUrl(image), Presented::Url(url)) = (&terms.purpose, presented) else {
+            return None;
+        };
+        let client = question.facts.client.filter(|_| image.count_window > 0)?;
+        let is_get = question.facts.method.is_none_or(|method| method == "GET");
+        is_get.then(|| {
+            let window = self.windows.of(terms.id, url.host.as_str(), url.target, client);
+            (window, u64::from(image.count_window))
+        })
+    }
+
+    fn refuse(&self, question: &Question<'_>, reason: DenyReason) -> Answer {
+        if !question.dry_run {
+            self.statistics.note_refused(None, reason);
+        }
+        Answer { verdict: Err(reason), token: None, used: 0 }
+    }
+
+    fn answer(
+        &self,
+        question: &Question<'_>,
+        entry: &Arc<Entry>,
+        verdict: Result<Grant, DenyReason>,
+        used: u64,
+        now: UnixSeconds,
+    ) -> Answer {
+        if !question.dry_run {
+            match verdict {
+                Ok(grant) => self.statistics.note_allowed(entry, grant.takes, now),
+                Err(reason) => self.statistics.note_refused(Some(entry), reason),
+            }
+        }
+        // Up to a wrong signature the asker has not proven to hold the token: it learns nothing of it.
+        let is_proven = verdict.err().is_none_or(|reason| reason > DenyReason::BadSignature);
+        let is_statistic = entry.terms.limit.is_none();
+        let used = if is_statistic { entry.used() } else { used };
+        Answer { verdict, token: is_proven.then(|| Arc::clone(entry)), used }
+    }
+}

@@ -1,0 +1,242 @@
+//! What is known of tokens without asking the store.
+//!
+//! A fill is dropped if any change has been applied since the snapshot it was read from: otherwise a slow reader could
+//! put back a record that a revocation has just taken out, and it would stay.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use countermark_core::{Terms, Token, TokenId, UnixSeconds, ValueDigest};
+use quick_cache::sync;
+
+use crate::store::{Change, ChangeListener, Lookup, Position};
+
+/// One token as the hot path sees it: its terms, and counters that a flush collects.
+#[derive(Debug)]
+pub struct Entry {
+    /// The terms that decide.
+    pub terms: Terms,
+    used: AtomicU64,
+    uses_unflushed: AtomicU64,
+    refusals_unflushed: AtomicU64,
+    last_used_at: AtomicU64,
+    is_queued: AtomicBool,
+}
+
+/// What a flush takes from an [`Entry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unflushed {
+    pub(crate) uses: u64,
+    pub(crate) refusals: u64,
+    pub(crate) last_used_at: UnixSeconds,
+}
+
+impl Entry {
+    pub(crate) fn new(token: Token) -> Self {
+        Self {
+            used: AtomicU64::new(token.usage.used),
+            last_used_at: AtomicU64::new(token.usage.last_used_at.map_or(0, UnixSeconds::get)),
+            terms: token.terms,
+            uses_unflushed: AtomicU64::new(0),
+            refusals_unflushed: AtomicU64::new(0),
+            is_queued: AtomicBool::new(false),
+        }
+    }
+
+    /// Uses so far, as far as this node knows.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_used(&self, used: u64) {
+        self.used.store(used, Ordering::Relaxed);
+    }
+
+    /// Notes granted uses for the next flush; whether this entry must now be queued for it.
+    pub(crate) fn note_uses(&self, uses: u64, now: UnixSeconds) -> bool {
+        if self.terms.limit.is_none() {
+            self.used.fetch_add(uses, Ordering::Relaxed);
+        }
+        self.uses_unflushed.fetch_add(uses, Ordering::Relaxed);
+        self.last_used_at.store(now.get(), Ordering::Relaxed);
+        !self.is_queued.swap(true, Ordering::AcqRel)
+    }
+
+    /// Notes a refusal for the next flush; whether this entry must now be queued for it.
+    pub(crate) fn note_refusal(&self) -> bool {
+        self.refusals_unflushed.fetch_add(1, Ordering::Relaxed);
+        !self.is_queued.swap(true, Ordering::AcqRel)
+    }
+
+    /// Takes what has been noted; what is noted from now on queues the entry anew.
+    pub(crate) fn take_unflushed(&self) -> Unflushed {
+        self.is_queued.store(false, Ordering::Release);
+        Unflushed {
+            uses: self.uses_unflushed.swap(0, Ordering::AcqRel),
+            refusals: self.refusals_unflushed.swap(0, Ordering::AcqRel),
+            last_used_at: UnixSeconds::new(self.last_used_at.load(Ordering::Relaxed))
+                .unwrap_or(UnixSeconds::MAX),
+        }
+    }
+
+    /// Puts back what a failed flush took; whether this entry must now be queued.
+    pub(crate) fn put_back(&self, unflushed: Unflushed) -> bool {
+        self.uses_unflushed.fetch_add(unflushed.uses, Ordering::Relaxed);
+        self.refusals_unflushed.fetch_add(unflushed.refusals, Ordering::Relaxed);
+        !self.is_queued.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// What the cache knows under a key.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    Token(Arc<Entry>),
+    /// There is no such token.
+    Absent,
+    /// The store must be asked.
+    Unknown,
+}
+
+/// Bounded; absent tokens have a room of their own, so that a flood of unknown credentials cannot push out known ones.
+pub struct Cache {
+    tokens: sync::Cache<TokenId, Arc<Entry>>,
+    values: sync::Cache<ValueDigest, TokenId>,
+    absent: sync::Cache<Lookup, ()>,
+    /// The last change applied. Fills hold it for reading while they insert, so that a change finds all of them.
+    applied: RwLock<Position>,
+}
+
+const ABSENT_CAPACITY: usize = 10_000;
+
+impl Cache {
+    /// A cache of at most `capacity` tokens, current up to `position`.
+    pub fn new(capacity: usize, position: Position) -> Self {
+        Self {
+            tokens: sync::Cache::new(capacity),
+            values: sync::Cache::new(capacity),
+            absent: sync::Cache::new(ABSENT_CAPACITY),
+            applied: RwLock::new(position),
+        }
+    }
+
+    pub(crate) fn look_up(&self, by: Lookup) -> Known {
+        let id = match by {
+            Lookup::Id(id) => Some(id),
+            Lookup::Value(digest) => self.values.get(&digest),
+        };
+        if let Some(entry) = id.and_then(|id| self.tokens.get(&id)) {
+            return Known::Token(entry);
+        }
+        match self.absent.get(&by) {
+            Some(()) => Known::Absent,
+            None => Known::Unknown,
+        }
+    }
+
+    /// Keeps what a read found unless a change has been applied since its snapshot.
+    pub(crate) fn fill(&self, by: Lookup, position: Position, found: Option<&Arc<Entry>>) {
+        let applied = self.applied.read().unwrap_or_else(PoisonError::into_inner);
+        if position < *applied {
+            return;
+        }
+        match found {
+            None => self.absent.insert(by, ()),
+            Some(entry) => {
+                if let Lookup::Value(digest) = by {
+                    self.values.insert(digest, entry.terms.id);
+                }
+                self.tokens.insert(entry.terms.id, Arc::clone(entry));
+            }
+        }
+    }
+
+    /// Forgets one token, which the next look-up reads anew.
+    pub(crate) fn forget(&self, id: TokenId) {
+        self.tokens.remove(&id);
+    }
+
+    /// How many tokens it holds.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl ChangeListener for Cache {
+    fn changed(&self, change: &Change) {
+        let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
+        *applied = change.position.max(*applied);
+        for id in &change.tokens {
+            self.tokens.remove(id);
+            self.absent.remove(&Lookup::Id(*id));
+        }
+        for digest in &change.values {
+            self.values.remove(digest);
+            self.absent.remove(&Lookup::Value(*digest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::api_key;
+
+    const DIGEST: ValueDigest = ValueDigest([7; 32]);
+
+    fn change(position: u64, id: TokenId) -> Change {
+        Change { position: Position(position), tokens: vec![id], values: vec![DIGEST] }
+    }
+
+    #[test]
+    fn a_fill_older_than_an_applied_change_is_dropped() {
+        let cache = Cache::new(10, Position(1));
+        let entry = Arc::new(Entry::new(api_key()));
+        let id = entry.terms.id;
+        cache.changed(&change(2, id));
+        cache.fill(Lookup::Id(id), Position(1), Some(&entry));
+        assert!(matches!(cache.look_up(Lookup::Id(id)), Known::Unknown));
+        cache.fill(Lookup::Id(id), Position(2), Some(&entry));
+        assert!(matches!(cache.look_up(Lookup::Id(id)), Known::Token(_)));
+    }
+
+    #[test]
+    fn a_negative_fill_older_than_an_applied_change_is_dropped() {
+        let cache = Cache::new(10, Position(1));
+        cache.changed(&change(2, api_key().terms.id));
+        cache.fill(Lookup::Value(DIGEST), Position(1), None);
+        assert!(matches!(cache.look_up(Lookup::Value(DIGEST)), Known::Unknown));
+        cache.fill(Lookup::Value(DIGEST), Position(2), None);
+        assert!(matches!(cache.look_up(Lookup::Value(DIGEST)), Known::Absent));
+    }
+
+    #[test]
+    fn a_change_takes_out_what_it_touches_and_nothing_else() {
+        let cache = Cache::new(10, Position(1));
+        let entry = Arc::new(Entry::new(api_key()));
+        cache.fill(Lookup::Value(DIGEST), Position(1), Some(&entry));
+        let other = Lookup::Value(ValueDigest([8; 32]));
+        cache.fill(other, Position(1), None);
+        cache.changed(&change(2, entry.terms.id));
+        assert!(matches!(cache.look_up(Lookup::Value(DIGEST)), Known::Unknown));
+        assert!(matches!(cache.look_up(other), Known::Absent));
+    }
+
+    #[test]
+    fn a_flood_of_absent_tokens_leaves_the_known_ones() {
+        let cache = Cache::new(10, Position(1));
+        let entry = Arc::new(Entry::new(api_key()));
+        cache.fill(Lookup::Id(entry.terms.id), Position(1), Some(&entry));
+        for n in 0..50_000u32 {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&n.to_be_bytes());
+            cache.fill(Lookup::Value(ValueDigest(digest)), Position(1), None);
+        }
+        assert!(matches!(cache.look_up(Lookup::Id(entry.terms.id)), Known::Token(_)));
+        assert!(cache.absent.len() <= ABSENT_CAPACITY);
+    }
+}

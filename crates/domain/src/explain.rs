@@ -1,0 +1,154 @@
+//! The same question as authorize, taking nothing, answered with its reasons.
+
+use countermark_core::{
+    DenyReason, Proof, Purpose, SecretState, SignedUrl, Step, Terms, UnixSeconds, Viewer, decide, explain,
+};
+
+use crate::authorize::{Presented, Question};
+use crate::error::DomainError;
+use crate::service::Service;
+
+/// Why a decision is as it is. Never holds a MAC or a secret.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Whether it would be allowed, or the refusal.
+    pub verdict: Result<(), DenyReason>,
+    /// What breaks the grammar, of a malformed URL.
+    pub malformed: Option<&'static str>,
+    /// Every rule in the order of refusal; empty if no token was found.
+    pub steps: Vec<Step>,
+    /// What the signature of a well-formed URL must be over.
+    pub canonical_string: Option<String>,
+    /// In plain words, what differs from a request that would be allowed.
+    pub differs: Vec<String>,
+    /// The token asked about, with its uses so far.
+    pub token: Option<std::sync::Arc<crate::cache::Entry>>,
+}
+
+impl Service {
+    /// Explains what [`Service::authorize`] would answer.
+    ///
+    /// # Errors
+    /// As [`Service::authorize`].
+    pub async fn explain(&self, question: &Question<'_>) -> Result<Explanation, DomainError> {
+        let presented = match self.present(question.credential) {
+            Ok(presented) => presented,
+            Err(reason) => return Ok(Explanation::of_nothing(reason, question)),
+        };
+        self.check_facts(&presented, &question.facts)?;
+        let canonical_string = match &presented {
+            Presented::Url(url) => Some(url.canonical_string()),
+            Presented::Value(_) => None,
+        };
+        let Some(entry) = self.entry(presented.lookup()).await? else {
+            return Ok(Explanation {
+                canonical_string,
+                ..Explanation::of_nothing(DenyReason::UnknownToken, question)
+            });
+        };
+        let now = self.now();
+        let mut request = self.request(&presented, question, Viewer::Unproven);
+        if decide(&entry.terms, &request, entry.used(), now) == Err(DenyReason::AuthenticationRequired)
+            && let Some((user, password)) = question.facts.viewer
+            && self.viewers.is_proven(&entry.terms, user, password).await?
+        {
+            request.viewer = Viewer::Proven;
+        }
+        let verdict = decide(&entry.terms, &request, entry.used(), now).map(|_| ());
+        let differs = match (&request.proof, verdict) {
+            (Proof::Url(url), Err(DenyReason::BadSignature)) => {
+                what_the_signature_fits(url, &entry.terms, now)
+            }
+            (_, Err(reason)) => vec![in_words(reason).to_owned()],
+            (_, Ok(())) => Vec::new(),
+        };
+        let steps = explain(&entry.terms, &request, entry.used(), now);
+        Ok(Explanation { verdict, malformed: None, steps, canonical_string, differs, token: Some(entry) })
+    }
+}
+
+impl Explanation {
+    fn of_nothing(reason: DenyReason, question: &Question<'_>) -> Self {
+        use crate::authorize::Credential;
+        let malformed = match question.credential {
+            Credential::Url(url) if reason == DenyReason::Malformed => {
+                SignedUrl::parse(url).err().map(|it| it.0)
+            }
+            _ => None,
+        };
+        let differs = vec![malformed.unwrap_or_else(|| in_words(reason)).to_owned()];
+        Self {
+            verdict: Err(reason),
+            malformed,
+            steps: Vec::new(),
+            canonical_string: None,
+            differs,
+            token: None,
+        }
+    }
+}
+
+/// Tries what people get wrong: another secret version, another host, a query added behind.
+fn what_the_signature_fits(url: &SignedUrl<'_>, terms: &Terms, now: UnixSeconds) -> Vec<String> {
+    let Purpose::ImageUrl(image) = &terms.purpose else { return Vec::new() };
+    let mut findings = Vec::new();
+    if image.legacy_signatures {
+        findings.push("the token verifies s-token2 URLs only".to_owned());
+    }
+    let slot = image.keys.iter().find(|slot| slot.version.number == url.key_version);
+    match slot {
+        None => findings.push(format!("the token has no secret version {}", url.key_version)),
+        Some(slot) if slot.version.state(now) == SecretState::Retired => {
+            findings.push(format!("secret version {} is retired", url.key_version));
+        }
+        Some(_) => {}
+    }
+    for other in image.keys.iter().filter(|slot| slot.version.number != url.key_version) {
+        if url.verify(&other.key).is_ok() {
+            findings.push(format!("the signature was made with secret version {}", other.version.number));
+        }
+    }
+    for host in image.hosts.iter().filter(|host| **host != url.host) {
+        let elsewhere = SignedUrl { host: host.clone(), ..url.clone() };
+        if slot.is_some_and(|slot| elsewhere.verify(&slot.key).is_ok()) {
+            findings.push(format!("the signature was made for the host {}", host.as_str()));
+        }
+    }
+    if let Some((bare, _)) = url.target.split_once('?')
+        && let Ok(without_query) = SignedUrl::parse_target(url.host.clone(), bare)
+        && slot.is_some_and(|slot| without_query.verify(&slot.key).is_ok())
+    {
+        findings.push("the query was added after signing".to_owned());
+    }
+    if findings.is_empty() {
+        findings.push(
+            "the signature does not fit: compare the canonical string with the one that was signed, byte by byte".to_owned(),
+        );
+    }
+    findings
+}
+
+const fn in_words(reason: DenyReason) -> &'static str {
+    match reason {
+        DenyReason::Malformed => "the URL breaks the grammar of signed URLs",
+        DenyReason::UnknownToken => "no token is found by this credential",
+        DenyReason::WrongType => "a token of this type is not presented this way",
+        DenyReason::BadSignature => "the signature does not fit",
+        DenyReason::Revoked => "the token is revoked",
+        DenyReason::Disabled => "the token is switched off",
+        DenyReason::NotYetValid => "the token's notBefore lies ahead",
+        DenyReason::Expired => "the token's expiry has come",
+        DenyReason::LinkExpired => "the link's expiry has come",
+        DenyReason::MethodDenied => "the method is not one of this type's",
+        DenyReason::WrongCloud => "the cloud is another than the token's, or none is named",
+        DenyReason::WrongHost => "the host is not one of the token's",
+        DenyReason::PathDenied => "the path lies outside basePath, is ambiguous, or is not named",
+        DenyReason::StorageDenied => "the storage is not one of the token's, or none is named",
+        DenyReason::PermissionDenied => "the permission is not granted, or none is asked for",
+        DenyReason::ConstraintFailed => {
+            "size, content type or name prefix is not as demanded, or is not named"
+        }
+        DenyReason::AuthenticationRequired => "the viewer's user name and password are missing or wrong",
+        DenyReason::LimitReached => "too few uses are left",
+    }
+}

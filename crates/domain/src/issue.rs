@@ -1,0 +1,342 @@
+//! Issuing a token: its value or secret is shown here, once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use countermark_core::{
+    About, ApiTerms, ImageTerms, KeySlot, KeyVersion, Purpose, SecretVersion, SigningSecret, Terms, Token,
+    TokenId, TokenKind, TokenValue, UnixSeconds, UploadTerms, Usage, ValueKind, ValueSlot, ViewerPassword,
+    preview, rights,
+};
+use zeroize::Zeroizing;
+
+use crate::caller::Caller;
+use crate::draft::{Draft, Expiry, NewPassword, PurposeDraft};
+use crate::error::DomainError;
+use crate::idempotency::Idempotency;
+use crate::service::Service;
+use crate::store::{AuditEntry, Changed, IdempotencyKey, Inserted, KeptAnswer, NewCredential, Recalled};
+
+/// A token with its secret half, shown only now.
+pub struct Issued {
+    /// The record.
+    pub token: Token,
+    /// The value, of an upload token or API key.
+    pub value: Option<Zeroizing<String>>,
+    /// The signing secret and its version, of an imageUrl token.
+    pub secret: Option<(KeyVersion, SigningSecret)>,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued").field("id", &self.token.terms.id).finish_non_exhaustive()
+    }
+}
+
+/// An idempotency key and how the answer is rendered that is kept under it.
+pub struct Repeatable<'a> {
+    /// The key as presented.
+    pub idempotency: Idempotency<'a>,
+    /// Renders the whole answer.
+    pub render: &'a (dyn Fn(&Issued) -> Vec<u8> + Sync),
+}
+
+/// The outcome of a call that may be a repetition.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done now.
+    Done(Box<Issued>),
+    /// Done before: the answer of then.
+    Repeated(Zeroizing<Vec<u8>>),
+}
+
+impl Service {
+    /// Issues a token within the caller's rights; bounds that the draft leaves open become the caller's.
+    ///
+    /// # Errors
+    /// [`DomainError::RightsExceeded`], [`DomainError::Invalid`], [`DomainError::ValueTaken`],
+    /// [`DomainError::KeyMismatch`], [`DomainError::Overloaded`] and store errors.
+    pub async fn issue(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Outcome, DomainError> {
+        let key = repeatable.as_ref().map(|it| it.idempotency.about(None));
+        if let Some(answer) = self.recalled(key).await? {
+            return Ok(Outcome::Repeated(answer));
+        }
+        let id = self.new_token_id(kind(&draft.purpose));
+        let (mut issued, credential) = self.build(id, draft, Some(caller.id())).await?;
+        rights::inherit(caller.terms(), &mut issued.token.terms);
+        check_terms(&issued.token.terms)?;
+        caller.must_reach(&issued.token.terms)?;
+        let kept = kept(key, &repeatable, &issued);
+        let audit = self.audit(caller, "token.issue", Some(id));
+        match self.store.insert(&issued.token, credential, audit, kept).await? {
+            Inserted::Done => Ok(Outcome::Done(Box::new(issued))),
+            Inserted::ValueTaken => Err(DomainError::ValueTaken),
+            Inserted::KeyTaken => self.repeat(key).await,
+        }
+    }
+
+    /// Makes the first administrator of a new installation: an API key with the permission `*`, of `value` or generated.
+    /// `None` if the installation has had one.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn bootstrap(&self, value: Option<TokenValue>) -> Result<Option<Issued>, DomainError> {
+        if self.store.is_bootstrapped().await? {
+            return Ok(None);
+        }
+        let (issued, credential, audit) = self.administrator(value, "installation.bootstrap").await?;
+        let made = self.store.bootstrap(&issued.token, credential, audit).await?;
+        Ok(made.then_some(issued))
+    }
+
+    /// Makes a further administrator without any caller: only for the operator who holds the database.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn create_administrator(&self, name: Option<String>) -> Result<Issued, DomainError> {
+        let (mut issued, credential, audit) = self.administrator(None, "administrator.create").await?;
+        issued.token.about.name = name.or(issued.token.about.name);
+        match self.store.insert(&issued.token, credential, audit, None).await? {
+            Inserted::Done => Ok(issued),
+            Inserted::ValueTaken | Inserted::KeyTaken => Err(DomainError::ValueTaken),
+        }
+    }
+
+    async fn administrator(
+        &self,
+        value: Option<TokenValue>,
+        action: &'static str,
+    ) -> Result<(Issued, NewCredential, AuditEntry), DomainError> {
+        let permission = countermark_core::Permission::parse("*").expect("* is a permission");
+        let draft = Draft {
+            name: Some("administrator".to_owned()),
+            description: None,
+            owner: None,
+            labels: BTreeMap::new(),
+            enabled: true,
+            not_before: None,
+            expiry: None,
+            limit: None,
+            auto_delete: false,
+            recoverable: false,
+            dialect: countermark_core::Dialect::Native,
+            purpose: PurposeDraft::ApiKey {
+                value: value.map(|value| Zeroizing::new(value.expose().to_owned())),
+                permissions: vec![permission],
+                base_path: None,
+                storages: None,
+                clouds: None,
+            },
+        };
+        let id = self.new_token_id(TokenKind::ApiKey);
+        let (issued, credential) = self.build(id, draft, None).await?;
+        let audit = AuditEntry {
+            at: self.now(),
+            actor: None,
+            action,
+            token: Some(id),
+            address: None,
+            request_id: None,
+            members: Vec::new(),
+        };
+        Ok((issued, credential, audit))
+    }
+
+    async fn build(
+        &self,
+        id: TokenId,
+        draft: Draft,
+        created_by: Option<TokenId>,
+    ) -> Result<(Issued, NewCredential), DomainError> {
+        let now = self.now();
+        let recoverable = draft.recoverable;
+        let (purpose, secret, value) = match draft.purpose {
+            PurposeDraft::ImageUrl {
+                counting,
+                count_window,
+                cloud_id,
+                hosts,
+                secret,
+                authentication,
+                legacy_signatures,
+            } => {
+                let secret = secret.unwrap_or_else(|| self.generate_secret());
+                let image = ImageTerms {
+                    keys: vec![first_slot(&secret, now)],
+                    counting,
+                    count_window,
+                    cloud_id: cloud_id.map(Into::into),
+                    hosts: hosts.into(),
+                    viewers: self.hash_passwords(authentication).await?,
+                    legacy_signatures,
+                };
+                (Purpose::ImageUrl(Box::new(image)), Some(secret), None)
+            }
+            PurposeDraft::Upload { value, extra } => {
+                let value = value.unwrap_or_else(|| self.generate_value(ValueKind::Upload));
+                let values = vec![ValueSlot { digest: self.store.digest(&value), valid_until: None }];
+                (Purpose::Upload(Box::new(UploadTerms { values, extra })), None, Some(value))
+            }
+            PurposeDraft::ApiKey { value, permissions, base_path, storages, clouds } => {
+                let value = value.unwrap_or_else(|| self.generate_value(ValueKind::ApiKey));
+                let values = vec![ValueSlot { digest: self.store.digest(&value), valid_until: None }];
+                let (storages, clouds) = (storages.map(boxed), clouds.map(boxed));
+                let api = ApiTerms { values, permissions: permissions.into(), base_path, storages, clouds };
+                (Purpose::ApiKey(Box::new(api)), None, Some(value))
+            }
+        };
+        let credential = match (&secret, &value) {
+            (Some(secret), _) => NewCredential::Secret(secret.clone()),
+            (None, Some(value)) => NewCredential::Value { value: value.clone(), recoverable },
+            (None, None) => unreachable!("every kind has a secret or a value"),
+        };
+        let terms = Terms {
+            id,
+            revision: 1,
+            owner: draft.owner.map(Into::into),
+            enabled: draft.enabled,
+            revoked_at: None,
+            not_before: draft.not_before,
+            expiry: draft.expiry.map(|expiry| expiry.instant(now)),
+            limit: draft.limit,
+            purpose,
+        };
+        let about = About {
+            name: draft.name,
+            description: draft.description,
+            labels: draft.labels,
+            auto_delete: draft.auto_delete,
+            recoverable,
+            preview: value.as_deref().map(|value| preview(value).to_owned()).unwrap_or_default(),
+            dialect: draft.dialect,
+            created_at: now,
+            updated_at: now,
+            created_by,
+        };
+        let token = Token { terms, about, usage: Usage::default() };
+        Ok((Issued { token, value, secret: secret.map(|secret| (KeyVersion::FIRST, secret)) }, credential))
+    }
+
+    pub(crate) fn generate_value(&self, kind: ValueKind) -> Zeroizing<String> {
+        let value = TokenValue::generate(kind, &mut |bytes| self.rng.fill(bytes));
+        Zeroizing::new(value.expose().to_owned())
+    }
+
+    pub(crate) fn generate_secret(&self) -> SigningSecret {
+        let secret = TokenValue::generate(ValueKind::Secret, &mut |bytes| self.rng.fill(bytes));
+        SigningSecret::new(secret.expose().to_owned()).expect("a generated secret has 42 characters")
+    }
+
+    pub(crate) async fn hash_passwords(
+        &self,
+        passwords: BTreeMap<String, NewPassword>,
+    ) -> Result<BTreeMap<Box<str>, ViewerPassword>, DomainError> {
+        let mut viewers = BTreeMap::new();
+        for (user, password) in passwords {
+            let kept = match password {
+                NewPassword::Plain(plain) => self.viewers.hash(&plain, Arc::clone(&self.rng)).await?,
+                NewPassword::Hashed(hashed) => hashed,
+            };
+            viewers.insert(user.into(), kept);
+        }
+        Ok(viewers)
+    }
+
+    pub(crate) async fn recalled(
+        &self,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, DomainError> {
+        let Some(key) = key else { return Ok(None) };
+        match self.store.recall(key, self.now()).await? {
+            Recalled::Nothing => Ok(None),
+            Recalled::Answer(answer) => Ok(Some(answer)),
+            Recalled::KeyMismatch => Err(DomainError::KeyMismatch),
+        }
+    }
+
+    /// The answer of the call that was first with this key.
+    pub(crate) async fn repeat(&self, key: Option<IdempotencyKey>) -> Result<Outcome, DomainError> {
+        self.recalled(key).await?.map(Outcome::Repeated).ok_or(DomainError::KeyMismatch)
+    }
+}
+
+impl Expiry {
+    /// The instant, for a token issued or changed at `now`.
+    pub fn instant(self, now: UnixSeconds) -> UnixSeconds {
+        match self {
+            Self::At(instant) => instant,
+            Self::After(seconds) => now.plus(seconds),
+        }
+    }
+}
+
+pub(crate) fn kept(
+    key: Option<IdempotencyKey>,
+    repeatable: &Option<Repeatable<'_>>,
+    issued: &Issued,
+) -> Option<KeptAnswer> {
+    let repeatable = repeatable.as_ref()?;
+    Some(KeptAnswer { key: key?, answer: Zeroizing::new((repeatable.render)(issued)) })
+}
+
+/// Members that are well-formed each, but must also go together.
+pub(crate) fn check_terms(terms: &Terms) -> Result<(), DomainError> {
+    if let (Some(not_before), Some(expiry)) = (terms.not_before, terms.expiry)
+        && not_before >= expiry
+    {
+        return Err(DomainError::Invalid {
+            pointer: "/notBefore",
+            detail: "expected an instant before the expiry",
+        });
+    }
+    match &terms.purpose {
+        Purpose::Upload(upload) => match (upload.extra.min_bytes, upload.extra.max_bytes) {
+            (Some(least), Some(most)) if least > most => {
+                Err(DomainError::Invalid { pointer: "/extra/minBytes", detail: "expected at most maxBytes" })
+            }
+            _ => Ok(()),
+        },
+        Purpose::ImageUrl(image) if image.legacy_signatures && image.cloud_id.is_none() => {
+            Err(DomainError::Invalid {
+                pointer: "/extra/cloudId",
+                detail: "expected a cloud: legacySignatures demands one",
+            })
+        }
+        Purpose::ImageUrl(_) | Purpose::ApiKey(_) => Ok(()),
+    }
+}
+
+const fn kind(purpose: &PurposeDraft) -> TokenKind {
+    match purpose {
+        PurposeDraft::ImageUrl { .. } => TokenKind::ImageUrl,
+        PurposeDraft::Upload { .. } => TokenKind::Upload,
+        PurposeDraft::ApiKey { .. } => TokenKind::ApiKey,
+    }
+}
+
+fn first_slot(secret: &SigningSecret, now: UnixSeconds) -> KeySlot {
+    let version = SecretVersion { number: KeyVersion::FIRST, created_at: now, verify_until: None };
+    KeySlot { version, key: secret.key() }
+}
+
+fn boxed(list: Vec<String>) -> Box<[Box<str>]> {
+    list.into_iter().map(Into::into).collect()
+}
+
+/// Maps what became of a change to what the caller is told; `None` = it is to be tried again on the newest record.
+pub(crate) fn settled(changed: Changed) -> Option<Result<(), DomainError>> {
+    match changed {
+        Changed::Done => Some(Ok(())),
+        Changed::Stale => None,
+        Changed::Gone => Some(Err(DomainError::NotFound)),
+        Changed::LimitBelowUsed => Some(Err(DomainError::LimitBelowUsed)),
+        Changed::ValueTaken => Some(Err(DomainError::ValueTaken)),
+        Changed::KeyTaken => Some(Err(DomainError::KeyMismatch)),
+    }
+}

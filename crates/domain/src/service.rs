@@ -1,0 +1,147 @@
+//! The service: the one object that holds what the use-cases share. Each use-case adds its method in a file of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use countermark_core::{TokenId, TokenKind, UnixSeconds};
+use tokio::sync::RwLock;
+
+use crate::cache::{Cache, Entry, Known};
+use crate::clock::{TOLERATED_STEP_BACK_SECONDS, Timekeeper};
+use crate::combiner::Combiner;
+use crate::rng::Rng;
+use crate::statistics::Collector;
+use crate::store::{Lookup, Store, StoreError};
+use crate::viewer::Viewers;
+use crate::window::Windows;
+
+/// All use-cases over one store.
+pub struct Service {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) time: Arc<Timekeeper>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) combiner: RwLock<Option<Combiner>>,
+    combining: Mutex<Option<JoinHandle<()>>>,
+    pub(crate) statistics: Collector,
+    pub(crate) viewers: Viewers,
+    pub(crate) windows: Windows,
+    /// Which cloud a host is for, whatever its paths say.
+    pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
+}
+
+/// Why the service should get no requests now.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// The machine's clock has been set back; decisions go on by the highest time seen.
+    #[error("the clock is {0} s behind the highest time seen; set it right, or wait until it has caught up")]
+    ClockStepBack(u64),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Service {
+    /// A service over `store`, whose changes must be told to the same `cache`.
+    pub fn new(store: Arc<dyn Store>, cache: Arc<Cache>, time: Arc<Timekeeper>, rng: Arc<dyn Rng>) -> Self {
+        let (combiner, combining) = Combiner::start(Arc::clone(&store), Arc::clone(&time));
+        Self {
+            viewers: Viewers::new(&*rng),
+            store,
+            cache,
+            time,
+            rng,
+            combiner: RwLock::new(Some(combiner)),
+            combining: Mutex::new(Some(combining)),
+            statistics: Collector::default(),
+            windows: Windows::new(),
+            clouds_by_host: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// The same with hosts that are bound to one cloud each.
+    #[must_use]
+    pub fn with_clouds_by_host(mut self, clouds: std::collections::BTreeMap<String, String>) -> Self {
+        self.clouds_by_host = clouds;
+        self
+    }
+
+    /// The time by which everything is decided.
+    pub fn now(&self) -> UnixSeconds {
+        self.time.now()
+    }
+
+    /// Tokens in the cache.
+    pub fn cached_tokens(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// `ALLOWED` and every refusal with the number of such decisions since the start.
+    pub fn decision_totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.statistics.totals()
+    }
+
+    /// Whether the service should get requests.
+    ///
+    /// # Errors
+    /// [`NotReady`] says why not.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let behind = self.time.seconds_behind();
+        if behind > TOLERATED_STEP_BACK_SECONDS {
+            return Err(NotReady::ClockStepBack(behind));
+        }
+        Ok(self.store.ping().await?)
+    }
+
+    /// Writes the collected statistics and the highest time; due every few seconds.
+    ///
+    /// # Errors
+    /// Whatever the store says; nothing collected is lost.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let now = self.time.now();
+        self.statistics.flush(&*self.store, now).await?;
+        self.store.raise_highest_time(now).await
+    }
+
+    /// Removes at most 1,000 expired tokens that are marked for it; how many it were.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn sweep(&self) -> Result<u64, StoreError> {
+        self.store.sweep(self.time.now(), 1_000).await
+    }
+
+    /// Answers what has been taken, writes what has been collected and closes the store.
+    pub async fn shut_down(&self) {
+        drop(self.combiner.write().await.take());
+        let combining = self.combining.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(combining) = combining {
+            // The thread only ends what it has begun: at most one transaction of waiting uses after another.
+            let _ = tokio::task::spawn_blocking(move || combining.join()).await;
+        }
+        if let Err(error) = self.flush().await {
+            tracing::error!(%error, "the last statistics could not be written");
+        }
+        self.store.close().await;
+    }
+
+    /// One token, from the cache or else from the store; the cache keeps what was read.
+    pub(crate) async fn entry(&self, by: Lookup) -> Result<Option<Arc<Entry>>, StoreError> {
+        match self.cache.look_up(by) {
+            Known::Token(entry) => Ok(Some(entry)),
+            Known::Absent => Ok(None),
+            Known::Unknown => {
+                let snapshot = self.store.find(by).await?;
+                let entry = snapshot.found.map(|token| Arc::new(Entry::new(token)));
+                self.cache.fill(by, snapshot.position, entry.as_ref());
+                Ok(entry)
+            }
+        }
+    }
+
+    pub(crate) fn new_token_id(&self, kind: TokenKind) -> TokenId {
+        let mut random = [0; 10];
+        self.rng.fill(&mut random);
+        TokenId::from_parts(kind, self.time.now_millis(), random)
+    }
+}

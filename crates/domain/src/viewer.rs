@@ -1,0 +1,210 @@
+//! Passwords of viewers: HTTP Basic users of one imageUrl token.
+//!
+//! argon2id is meant to be slow, so hashes run in a small pool with a bounded queue, and a proven password is remembered
+//! by a keyed digest until the token's revision changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version};
+use countermark_core::{Terms, ViewerPassword};
+use hmac::{Hmac, KeyInit, Mac};
+use quick_cache::sync;
+use sha1::{Digest, Sha1};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::error::DomainError;
+use crate::rng::Rng;
+
+/// Hashes that run at once; each takes 19 MiB and tens of milliseconds of one core.
+const HASHING: usize = 2;
+/// Hashes that wait; beyond that the service says that it is busy.
+const WAITING: usize = 64;
+/// Proven passwords that are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Proves and hashes viewer passwords.
+pub(crate) struct Viewers {
+    slots: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    proven: sync::Cache<[u8; 32], ()>,
+    remembering_key: Zeroizing<[u8; 32]>,
+    /// Verified in place of an unknown user's, so that it costs the same.
+    nobody: ViewerPassword,
+}
+
+impl Viewers {
+    pub(crate) fn new(rng: &dyn Rng) -> Self {
+        let mut remembering_key = Zeroizing::new([0; 32]);
+        rng.fill(&mut *remembering_key);
+        let mut password = [0; 32];
+        rng.fill(&mut password);
+        let nobody = hash(&password, rng);
+        Self {
+            slots: Arc::new(Semaphore::new(HASHING)),
+            waiting: AtomicUsize::new(0),
+            proven: sync::Cache::new(REMEMBERED),
+            remembering_key,
+            nobody,
+        }
+    }
+
+    /// Whether `password` is that of `user` under `terms`.
+    ///
+    /// # Errors
+    /// [`DomainError::Overloaded`] when too many hashes wait already.
+    pub(crate) async fn is_proven(
+        &self,
+        terms: &Terms,
+        user: &str,
+        password: &str,
+    ) -> Result<bool, DomainError> {
+        let countermark_core::Purpose::ImageUrl(image) = &terms.purpose else { return Ok(false) };
+        let remembered = self.remembering_digest(terms, user, password);
+        if self.proven.get(&remembered).is_some() {
+            return Ok(true);
+        }
+        let known = image.viewers.get(user);
+        let kept = known.unwrap_or(&self.nobody).clone();
+        let (argon2id, fits_legacy) = match kept {
+            ViewerPassword::Argon2id(_) => (kept, None),
+            // The slow hash runs for these users too, or their names could be told from unknown ones by the time taken.
+            ViewerPassword::Msha1(hex) => (self.nobody.clone(), Some(is_msha1(password, &hex))),
+        };
+        let password = Zeroizing::new(password.to_owned());
+        let fits_argon2 = self.in_pool(move || is_argon2id(&password, &argon2id)).await?;
+        let fits = known.is_some() && fits_legacy.unwrap_or(fits_argon2);
+        if fits {
+            self.proven.insert(remembered, ());
+        }
+        Ok(fits)
+    }
+
+    /// Hashes a new password for keeping.
+    ///
+    /// # Errors
+    /// [`DomainError::Overloaded`] when too many hashes wait already.
+    pub(crate) async fn hash(
+        &self,
+        password: &str,
+        rng: Arc<dyn Rng>,
+    ) -> Result<ViewerPassword, DomainError> {
+        let password = Zeroizing::new(password.to_owned());
+        self.in_pool(move || hash(password.as_bytes(), &*rng)).await
+    }
+
+    async fn in_pool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, DomainError> {
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= WAITING + HASHING {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(DomainError::Overloaded);
+        }
+        let _leaves = Leaves(&self.waiting);
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| DomainError::Overloaded)?;
+        // The slot goes with the work: a caller that gives up must not let a third hash start beside it.
+        let worked = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            work()
+        });
+        worked.await.map_err(|_| DomainError::Overloaded)
+    }
+
+    fn remembering_digest(&self, terms: &Terms, user: &str, password: &str) -> [u8; 32] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&*self.remembering_key).expect("HMAC takes a key of any length");
+        mac.update(terms.id.to_string().as_bytes());
+        mac.update(&terms.revision.to_be_bytes());
+        mac.update(&(user.len() as u64).to_be_bytes());
+        mac.update(user.as_bytes());
+        mac.update(password.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+struct Leaves<'a>(&'a AtomicUsize);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// OWASP's second recommended setting for argon2id: 19 MiB, 2 passes, 1 lane.
+fn argon2id() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).expect("the parameters are within argon2's ranges");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn hash(password: &[u8], rng: &dyn Rng) -> ViewerPassword {
+    let mut salt = [0; 16];
+    rng.fill(&mut salt);
+    let hash =
+        argon2id().hash_password_with_salt(password, &salt).expect("a 16-byte salt and any password hash");
+    ViewerPassword::Argon2id(hash.to_string().into())
+}
+
+fn is_argon2id(password: &str, kept: &ViewerPassword) -> bool {
+    let ViewerPassword::Argon2id(phc) = kept else { return false };
+    PasswordHash::new(phc).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+/// Shardimage's legacy form: hex sha1(raw20(sha1 password) ‖ hex40(sha1 password)), unsalted.
+fn is_msha1(password: &str, kept_hex: &str) -> bool {
+    let inner = Sha1::digest(password.as_bytes());
+    let outer = Sha1::new().chain_update(inner).chain_update(hex(&inner)).finalize();
+    hex(&outer).as_bytes().ct_eq(kept_hex.to_ascii_lowercase().as_bytes()).into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::SeededRng;
+    use crate::testing::image_url;
+
+    #[test]
+    fn the_published_msha1_vector_fits_its_password_only() {
+        // `password`, from the Shardimage documentation.
+        let kept = "3b30eff44ca0646eb0e58e1da6e8bd62e12af7e7";
+        assert!(is_msha1("password", kept));
+        assert!(!is_msha1("Password", kept) && !is_msha1("password", ""));
+    }
+
+    #[tokio::test]
+    async fn a_password_is_proven_for_its_user_only() {
+        let rng = SeededRng::new(1);
+        let viewers = Viewers::new(&rng);
+        let mut token = image_url();
+        let kept = viewers.hash("open sesame", Arc::new(SeededRng::new(2))).await.unwrap();
+        let countermark_core::Purpose::ImageUrl(image) = &mut token.terms.purpose else {
+            panic!("an imageUrl token")
+        };
+        image.viewers.insert("alice".into(), kept);
+        image
+            .viewers
+            .insert("bob".into(), ViewerPassword::Msha1("3b30eff44ca0646eb0e58e1da6e8bd62e12af7e7".into()));
+        let proven = async |user, password| viewers.is_proven(&token.terms, user, password).await.unwrap();
+        assert!(proven("alice", "open sesame").await && proven("alice", "open sesame").await);
+        assert!(proven("bob", "password").await);
+        assert!(!proven("alice", "password").await && !proven("bob", "open sesame").await);
+        assert!(!proven("carol", "open sesame").await);
+    }
+
+    #[tokio::test]
+    async fn a_remembered_password_is_forgotten_with_the_revision() {
+        let viewers = Viewers::new(&SeededRng::new(1));
+        let mut token = image_url();
+        let remembered = viewers.remembering_digest(&token.terms, "alice", "x");
+        token.terms.revision += 1;
+        assert_ne!(remembered, viewers.remembering_digest(&token.terms, "alice", "x"));
+    }
+}
