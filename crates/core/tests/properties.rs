@@ -1,5 +1,7 @@
 //! What holds for every URL and path, not only for those that someone thought of.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here, in its helpers too")]
+
 use countermark_core::{
     BasePath, Host, KeyVersion, Placement, SignedUrl, SigningKey, SigningSecret, TokenId, TokenKind,
     UnixSeconds, looks_signed, sign,
