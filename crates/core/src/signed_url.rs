@@ -252,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_of_another_length_or_alphabet_is_malformed() {
+        for (signature, good) in [
+            ("A".repeat(43), true),
+            ("-_".repeat(21) + "9", true),
+            (String::new(), false),
+            ("A".repeat(42), false),
+            ("A".repeat(44), false),
+            ("A".repeat(42) + "=", false),
+            ("A".repeat(42) + "+", false),
+            ("A".repeat(42) + ",", false),
+            ("A".repeat(40) + "%41", false),
+        ] {
+            let in_path = format!("/c/s-cm1:{SIGNER},-,{signature}/i");
+            assert_eq!(parse(&in_path).is_ok(), good, "{in_path}");
+            let in_query = format!("/c/i?cm-token={SIGNER}&cm-expires=-&cm-signature={signature}");
+            assert_eq!(parse(&in_query).is_ok(), good, "{in_query}");
+        }
+    }
+
+    #[test]
     fn a_signature_stands_in_one_place_only() {
         let signature = "A".repeat(43);
         let segment = format!("s-cm1:{SIGNER},-,{signature}");

@@ -53,11 +53,15 @@ impl<'a> Target<'a> {
 /// Whether a signature, good or bad, stands in the target: an `s-cm1:` or `s-token2:` segment, or a parameter of one of
 /// the three names, also in escaped spelling. Says nothing about the rest of the grammar.
 pub fn looks_signed(target: &str) -> bool {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let names_a_signature =
-        |parameter: &str| SIGNATURE_PARAMETERS.iter().any(|name| is_named(parameter.as_bytes(), name));
-    path.split('/').any(|segment| is_signature_segment(segment.as_bytes()))
-        || query.split('&').any(names_a_signature)
+    let bytes = target.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'/' if is_signature_segment(&bytes[at + 1..]) => return true,
+            b'?' => return names_a_signature(&bytes[at + 1..]),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The length of the path and the position of its signature segment.
@@ -76,8 +80,11 @@ fn scan_path(bytes: &[u8]) -> Result<(usize, Option<usize>), Malformed> {
                 1
             }
             b'%' => scan_path_escape(bytes, at, &mut segment)?,
-            _ if !is_printable(byte) => return Err(NOT_PRINTABLE),
-            _ => segment.push(byte),
+            b'.' => segment.push(byte),
+            _ => {
+                segment.push(byte);
+                plain_length(&bytes[at..], IN_PATH)?
+            }
         };
     }
     segment.end()?;
@@ -118,41 +125,69 @@ fn multibyte_length(bytes: &[u8], at: usize, lead: u8) -> Result<usize, Malforme
 }
 
 /// The position of the first reserved parameter of the query that begins with the `?` at `at`, if one does.
-fn scan_query(bytes: &[u8], mut at: usize) -> Result<Option<usize>, Malformed> {
+fn scan_query(bytes: &[u8], at: usize) -> Result<Option<usize>, Malformed> {
     let mut reserved = None;
     let mut begins_parameter = true;
+    let mut at = (at + 1).min(bytes.len());
     while let Some(&byte) = bytes.get(at) {
-        let length = match byte {
+        if begins_parameter && reserved.is_none() && begins_with(&bytes[at..], RESERVED_PREFIX).is_some() {
+            reserved = Some(at);
+        }
+        begins_parameter = byte == b'&';
+        at += match byte {
+            b'&' => 1,
             b'%' => match escape_at(bytes, at).ok_or(BAD_ESCAPE)? {
                 0 => return Err(NUL),
                 _ => 3,
             },
-            _ if !is_printable(byte) => return Err(NOT_PRINTABLE),
-            _ => 1,
+            _ => plain_length(&bytes[at..], IN_QUERY)?,
         };
-        at += length;
-        if begins_parameter || byte == b'&' {
-            begins_parameter = false;
-            if reserved.is_none() && begins_with(&bytes[at..], RESERVED_PREFIX).is_some() {
-                reserved = Some(at);
-            }
-        }
     }
     Ok(reserved)
 }
 
-/// Printable ASCII but the two characters that some servers cut at or turn into others.
-const fn is_printable(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x7e) && byte != b'\\' && byte != b'#'
+/// The length of the run of plain characters that `bytes` begin with; refused if not even the first is one.
+fn plain_length(bytes: &[u8], place: u8) -> Result<usize, Malformed> {
+    let is_plain = |byte: &u8| PLAIN[usize::from(*byte)] & place != 0;
+    match bytes.iter().position(|byte| !is_plain(byte)).unwrap_or(bytes.len()) {
+        0 => Err(NOT_PRINTABLE),
+        length => Ok(length),
+    }
 }
+
+const IN_PATH: u8 = 1;
+const IN_QUERY: u8 = 2;
+
+/// In which parts of a target a byte stands for itself and divides nothing: printable ASCII but the dividers, and but
+/// `\` and `#`, at which some servers cut or which they turn into others. A table, since this is read for every byte.
+const PLAIN: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut byte = 0x21;
+    while byte <= 0x7e {
+        places[byte as usize] = match byte {
+            b'\\' | b'#' | b'%' => 0,
+            b'/' | b'.' | b'?' => IN_QUERY,
+            b'&' => IN_PATH,
+            _ => IN_PATH | IN_QUERY,
+        };
+        byte += 1u8;
+    }
+    places
+};
 
 fn is_signature_segment(segment: &[u8]) -> bool {
     segment.first() == Some(&b's') && SIGNATURE_SEGMENTS.iter().any(|prefix| segment.starts_with(prefix))
 }
 
+fn names_a_signature(query: &[u8]) -> bool {
+    query
+        .split(|byte| *byte == b'&')
+        .any(|parameter| SIGNATURE_PARAMETERS.iter().any(|name| is_named(parameter, name)))
+}
+
 /// Whether the decoded name of a parameter is `name`.
 fn is_named(parameter: &[u8], name: &[u8]) -> bool {
-    begins_with(parameter, name).is_some_and(|rest| matches!(rest.first(), None | Some(b'=' | b'&')))
+    begins_with(parameter, name).is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
 }
 
 /// What follows `prefix` if `text`, decoded, begins with it.
