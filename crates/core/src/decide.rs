@@ -195,7 +195,7 @@ pub fn explain(terms: &Terms, request: &Request<'_>, used: u64, now: UnixSeconds
 type Rule = fn(&Case<'_>) -> bool;
 
 /// Each refusal with the rule that gives it, in the order of refusal.
-const RULES: [(DenyReason, fn(&Case<'_>) -> bool); 17] = [
+const RULES: [(DenyReason, Rule); 17] = [
     (DenyReason::UnknownToken, |case| case.is_value_outlived()),
     (DenyReason::WrongType, |case| case.is_wrong_type()),
     (DenyReason::BadSignature, |case| case.is_unproven()),

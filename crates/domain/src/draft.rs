@@ -71,7 +71,7 @@ pub enum PurposeDraft {
         /// A value of a foreign form; generated if absent.
         value: Option<Zeroizing<String>>,
         /// Directives and constraints.
-        extra: UploadExtra,
+        extra: Box<UploadExtra>,
     },
     /// An API key.
     ApiKey {

@@ -109,8 +109,9 @@ fn what_the_signature_fits(url: &SignedUrl<'_>, terms: &Terms, now: UnixSeconds)
         }
     }
     for host in image.hosts.iter().filter(|host| **host != url.host) {
-        let elsewhere = SignedUrl { host: host.clone(), ..url.clone() };
-        if slot.is_some_and(|slot| elsewhere.verify(&slot.key).is_ok()) {
+        if let Ok(elsewhere) = SignedUrl::parse_target(host.clone(), url.target)
+            && slot.is_some_and(|slot| elsewhere.verify(&slot.key).is_ok())
+        {
             findings.push(format!("the signature was made for the host {}", host.as_str()));
         }
     }

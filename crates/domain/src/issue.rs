@@ -181,7 +181,7 @@ impl Service {
             PurposeDraft::Upload { value, extra } => {
                 let value = value.unwrap_or_else(|| self.generate_value(ValueKind::Upload));
                 let values = vec![ValueSlot { digest: self.store.digest(&value), valid_until: None }];
-                (Purpose::Upload(Box::new(UploadTerms { values, extra })), None, Some(value))
+                (Purpose::Upload(Box::new(UploadTerms { values, extra: *extra })), None, Some(value))
             }
             PurposeDraft::ApiKey { value, permissions, base_path, storages, clouds } => {
                 let value = value.unwrap_or_else(|| self.generate_value(ValueKind::ApiKey));
