@@ -3,6 +3,7 @@
 pub mod api_docs;
 pub mod body;
 pub mod caller_credentials;
+pub mod client_address;
 pub mod config;
 pub mod json;
 pub mod problem;

@@ -1,5 +1,6 @@
 //! The configuration: defaults, then a TOML file, then the environment, then flags; checked once, at the start.
 
+mod flags;
 mod keys;
 mod source;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+pub use flags::ConfigFlags;
 use source::{Values, split};
 
 /// The default configuration with all its explanations; it is the manual.
