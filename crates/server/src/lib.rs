@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller_credentials;
 pub mod client_address;
 pub mod config;
+pub mod connection_watch;
 pub mod json;
 pub mod problem;
 pub mod query;

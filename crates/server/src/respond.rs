@@ -12,6 +12,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::{Error, ResponseError};
 use tracing::error;
 
+use crate::connection_watch::{LongBody, UnderWay, is_long};
 use crate::problem::{Problem, codes};
 use crate::request_id::{RequestId, RequestIds};
 
@@ -68,8 +69,22 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let shared = Rc::clone(&self.shared);
+        let under_way = UnderWay::begin(&request);
         let answer = self.service.call(request);
-        Box::pin(async move { Ok(shared.finish(answer.await?)) })
+        Box::pin(async move {
+            let answer = shared.finish(answer.await?);
+            match under_way {
+                Some(under_way) if is_long(answer.response().body().size()) => {
+                    Ok(answer.map_body(|_, body| {
+                        EitherBody::right(BoxBody::new(LongBody {
+                            body: body.boxed(),
+                            _under_way: under_way,
+                        }))
+                    }))
+                }
+                _ => Ok(answer),
+            }
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use actix_web::{App, HttpServer};
 
 use crate::body::BodyTimeout;
 use crate::config::Config;
+use crate::connection_watch::watch;
 use crate::request_id::RequestIds;
 use crate::resource::unknown_path;
 use crate::respond::Respond;
@@ -40,6 +41,7 @@ where
             .default_service(web::to(unknown_path))
             .wrap(respond.clone())
     })
+    .on_connect(watch(limits.keep_alive))
     .client_request_timeout(limits.head)
     .keep_alive(limits.keep_alive)
     .shutdown_timeout(limits.shutdown.as_secs());

@@ -49,6 +49,7 @@ fn run() -> Running {
     let mut config = Config::default();
     config.limits.head = Duration::from_millis(300);
     config.limits.body = Duration::from_millis(300);
+    config.limits.keep_alive = Duration::from_millis(600);
     config.server.workers = 1;
     let gate = Arc::new(Gate { entered: Semaphore::new(0), leave: Semaphore::new(0) });
     let (send, receive) = std::sync::mpsc::channel();
@@ -60,6 +61,7 @@ fn run() -> Running {
                 service
                     .app_data(data.clone())
                     .service(at("/length").post(echo_length))
+                    .service(at("/large").get(|| async { "x".repeat(32 << 20) }))
                     .service(at("/wait").get(wait));
             };
             let bound = bind(&config, listen, RequestIds::new(1), routes).unwrap();
@@ -120,6 +122,27 @@ fn a_second_head_that_does_not_arrive_in_time_ends_the_connection() {
     let answer = server.exchange(format!("{whole}POST /length HTTP/1.1\r\nhost:").as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(start.elapsed() < Duration::from_secs(10), "took {:?}", start.elapsed());
+    server.stop();
+}
+
+#[test]
+fn a_long_answer_is_not_cut_off_for_a_client_that_reads_slowly() {
+    let server = run();
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    socket.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let start = Instant::now();
+    let (mut bytes, mut piece) = (0, vec![0; 1 << 20]);
+    while start.elapsed() < Duration::from_millis(1500) {
+        // Reads byte by byte until well after the idle time has passed.
+        bytes += socket.read(&mut piece[..1]).unwrap();
+    }
+    loop {
+        match socket.read(&mut piece).unwrap() {
+            0 => break,
+            read => bytes += read,
+        }
+    }
+    assert!(bytes > 32 << 20, "only {bytes} bytes came");
     server.stop();
 }
 

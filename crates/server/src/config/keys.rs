@@ -60,7 +60,7 @@ pub(super) const KEYS: &[Key] = &[
     key("metrics.listen", Kind::Socket, None),
     key("limits.head_seconds", Kind::Whole(1, 300), Some("5")),
     key("limits.body_seconds", Kind::Whole(1, 300), Some("10")),
-    key("limits.keep_alive_seconds", Kind::Whole(1, DAY), Some("75")),
+    key("limits.keep_alive_seconds", Kind::Whole(1, DAY), Some("15")),
     key("limits.shutdown_seconds", Kind::Whole(1, 3600), Some("30")),
     key("limits.connections", Kind::Whole(1, 1_000_000), Some("25000")),
     key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
