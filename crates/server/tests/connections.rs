@@ -1,5 +1,7 @@
 //! What only shows on a real socket: slow clients, oversized bodies, the stop in good order.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test's helper fails")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

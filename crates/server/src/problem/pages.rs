@@ -17,9 +17,9 @@ pub fn pages(service: &mut ServiceConfig) {
 async fn index() -> impl Responder {
     let mut list = String::from("<h1>Error codes</h1>\n<table>\n");
     for code in codes::ALL {
-        write!(
+        writeln!(
             list,
-            "<tr><td><a href=\"errors/{name}\">{name}</a></td><td>{status}</td><td>{title}</td></tr>\n",
+            "<tr><td><a href=\"errors/{name}\">{name}</a></td><td>{status}</td><td>{title}</td></tr>",
             name = code.name,
             status = code.status,
             title = escaped(code.title)
