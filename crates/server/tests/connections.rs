@@ -117,12 +117,21 @@ fn a_head_that_does_not_arrive_in_time_ends_the_connection() {
 }
 
 #[test]
-fn a_second_head_that_does_not_arrive_in_time_ends_the_connection() {
+fn a_later_head_that_does_not_arrive_in_time_ends_the_connection() {
     let server = run();
     let start = Instant::now();
-    let whole = format!("{HEAD}content-length: 12\r\n\r\n{{\"text\":\"x\"}}");
-    let answer = server.exchange(format!("{whole}POST /length HTTP/1.1\r\nhost:").as_bytes());
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.write_all(format!("{HEAD}content-length: 12\r\n\r\n{{\"text\":\"x\"}}").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n1") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    // Only now: bytes that come along with the first request leave actix-web's own timer running.
+    socket.write_all(b"POST /length HTTP/1.1\r\nhost:").unwrap();
+    assert_eq!(socket.read(&mut [0]).unwrap_or(0), 0, "the connection has ended");
     assert!(start.elapsed() < Duration::from_secs(10), "took {:?}", start.elapsed());
     server.stop();
 }
