@@ -1,0 +1,118 @@
+//! The only reader of the management API's credentials; the look-up is someone else's.
+
+use std::fmt;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use zeroize::Zeroizing;
+
+use crate::problem::{Problem, codes};
+
+/// A value presented as `Authorization: Bearer …`; wiped from memory when dropped, never shown by `Debug`.
+#[derive(Clone)]
+pub struct PresentedValue(Zeroizing<String>);
+
+impl PresentedValue {
+    /// The value, to look it up.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PresentedValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedValue(…)")
+    }
+}
+
+/// The management key of a request, `cmk_…`; whether it is a good one is not known yet.
+#[derive(Clone, Debug)]
+pub struct CallerCredentials(pub PresentedValue);
+
+impl FromRequest for CallerCredentials {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let key = management_key(request).map(|key| PresentedValue(Zeroizing::new(key.to_owned())));
+        std::future::ready(key.map(Self))
+    }
+}
+
+/// The management key that the request presents, without a copy.
+///
+/// # Errors
+/// As [`bearer`]; 401 also for a value that cannot be a management key.
+pub fn management_key(request: &HttpRequest) -> Result<&str, Problem> {
+    let value = bearer(request)?;
+    if value.starts_with("cmk_") { Ok(value) } else { Err(Problem::unauthenticated()) }
+}
+
+/// Any value presented as Bearer, for routes that a token's holder may call as well.
+///
+/// # Errors
+/// 400 for more than one Authorization header, 401 with a challenge for none or another scheme.
+pub fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let only = headers.next().ok_or_else(Problem::unauthenticated)?;
+    if headers.next().is_some() {
+        return Err(Problem::new(&codes::INVALID_HEADER).detail("expected exactly one Authorization header"));
+    }
+    only.to_str().ok().and_then(bearer_value).ok_or_else(Problem::unauthenticated)
+}
+
+/// The scheme in any case, one space, then the value: printable and without spaces.
+fn bearer_value(header: &str) -> Option<&str> {
+    let (scheme, value) = header.split_once(' ')?;
+    let fits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError;
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn code(request: TestRequest) -> Result<String, &'static str> {
+        let request = request.to_http_request();
+        management_key(&request).map(str::to_owned).map_err(|problem| problem.code().name)
+    }
+
+    fn with(value: &str) -> TestRequest {
+        TestRequest::default().insert_header(("authorization", value))
+    }
+
+    #[test]
+    fn one_bearer_header_is_read() {
+        assert_eq!(code(with("Bearer cmk_abc")).as_deref(), Ok("cmk_abc"));
+        assert_eq!(code(with("bearer cmk_abc")).as_deref(), Ok("cmk_abc"));
+    }
+
+    #[test]
+    fn two_authorization_headers_are_a_bad_request() {
+        let two = with("Bearer cmk_abc").append_header(("authorization", "Bearer cmk_abc"));
+        assert_eq!(code(two), Err("INVALID_HEADER"));
+    }
+
+    #[test]
+    fn anything_else_is_unauthenticated_with_a_challenge() {
+        assert_eq!(code(TestRequest::default()), Err("UNAUTHENTICATED"));
+        for bad in
+            ["Basic abc", "Bearer", "Bearer ", "Bearer  cmk_a", "Bearer cmk_a b", "cmk_a", "Bearer cmu_a"]
+        {
+            assert_eq!(code(with(bad)), Err("UNAUTHENTICATED"), "{bad}");
+        }
+        let answer = bearer(&TestRequest::default().to_http_request()).unwrap_err().error_response();
+        assert_eq!(answer.status(), 401);
+        assert_eq!(answer.headers().get("www-authenticate").unwrap(), r#"Bearer realm="countermark""#);
+    }
+
+    #[test]
+    fn debug_hides_the_value() {
+        let value = CallerCredentials(PresentedValue(Zeroizing::new("cmk_canary".to_owned())));
+        assert!(!format!("{value:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Every key of the configuration with its kind and default; all three sources are checked against this table.
+
+/// A key such as `server.listen`, in the environment `COUNTERMARK__SERVER__LISTEN`.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// As it would stand in the environment; `None` for what has no default.
+    pub(super) default: Option<&'static str>,
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Text,
+    /// Never shown; `…_file` names a file that holds it.
+    Secret,
+    Flag,
+    Whole(u64, u64),
+    Choice(&'static [&'static str]),
+    /// In the environment separated by commas.
+    Addresses,
+    /// Address and port.
+    Socket,
+}
+
+impl Kind {
+    /// In words, for messages.
+    pub(super) fn expected(self) -> String {
+        match self {
+            Self::Text | Self::Secret => "a string that is not empty".to_owned(),
+            Self::Flag => "true or false".to_owned(),
+            Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Self::Addresses => "a list of IP addresses".to_owned(),
+            Self::Socket => "an address and a port, such as 127.0.0.1:8080".to_owned(),
+        }
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, default: Option<&'static str>) -> Key {
+    Key { name, kind, default }
+}
+
+const DAY: u64 = 86_400;
+
+pub(super) const KEYS: &[Key] = &[
+    key("admin_key", Kind::Secret, None),
+    key("master_key", Kind::Secret, None),
+    key("server.listen", Kind::Socket, Some("127.0.0.1:8080")),
+    key("server.public_url", Kind::Text, None),
+    key("server.workers", Kind::Whole(0, 1024), Some("0")),
+    key("server.docs", Kind::Flag, Some("true")),
+    key("server.trusted_proxies", Kind::Addresses, Some("")),
+    key("data.directory", Kind::Text, Some("./countermark-data")),
+    key("data.database_url", Kind::Secret, None),
+    key("log.level", Kind::Text, Some("info")),
+    key("log.format", Kind::Choice(&["auto", "human", "json"]), Some("auto")),
+    key("metrics.enabled", Kind::Flag, Some("true")),
+    key("metrics.listen", Kind::Socket, None),
+    key("limits.head_seconds", Kind::Whole(1, 300), Some("5")),
+    key("limits.body_seconds", Kind::Whole(1, 300), Some("10")),
+    key("limits.keep_alive_seconds", Kind::Whole(1, DAY), Some("15")),
+    key("limits.shutdown_seconds", Kind::Whole(1, 3600), Some("30")),
+    key("limits.connections", Kind::Whole(1, 1_000_000), Some("25000")),
+    key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
+    key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
+    key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
+];
+
+/// The key with this name.
+pub(super) fn find_key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known key that looks most like `name`.
+pub(super) fn nearest(name: &str) -> &'static str {
+    let likeness = |key: &&Key| strsim::jaro_winkler(key.name, name).max(last_part_likeness(key.name, name));
+    let mut best = &KEYS[0];
+    for key in KEYS {
+        if likeness(&key) > likeness(&best) {
+            best = key;
+        }
+    }
+    best.name
+}
+
+/// A key in the wrong section is still recognised by its last part, at a small discount.
+fn last_part_likeness(known: &str, given: &str) -> f64 {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    0.95 * strsim::jaro_winkler(&last(known), &last(given))
+}

@@ -1,0 +1,254 @@
+//! The configuration: defaults, then a TOML file, then the environment, then flags; checked once, at the start.
+
+mod flags;
+mod keys;
+mod source;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+pub use flags::ConfigFlags;
+use source::{Values, split};
+
+/// The default configuration with all its explanations; it is the manual.
+pub const MANUAL: &str = include_str!("config.default.toml");
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The first administrator key; used only while there is no installation yet.
+    pub admin_key: Option<Secret>,
+    /// The key under which secrets are sealed; without it, a file in the data directory holds one.
+    pub master_key: Option<Secret>,
+    /// Where and how to listen.
+    pub server: ServerSettings,
+    /// Where the data lies.
+    pub data: DataSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Whether and where figures are shown.
+    pub metrics: MetricsSettings,
+    /// Time-outs and sizes.
+    pub limits: LimitSettings,
+    /// The brake on failed authentications.
+    pub throttle: ThrottleSettings,
+}
+
+/// Section `server`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// As clients see the service, without a slash at its end; `None` for `http://` and the listen address.
+    pub public_url: Option<String>,
+    /// Threads that answer; 0 for one a core.
+    pub workers: usize,
+    /// Whether `/docs` and `/openapi.json` are served.
+    pub docs: bool,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Section `data`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSettings {
+    /// Holds the database and the master key file.
+    pub directory: PathBuf,
+    /// Another database than the one in the directory; may hold a password.
+    pub database_url: Option<Secret>,
+}
+
+/// Section `log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// A level, or a filter such as `info,countermark_store=debug`.
+    pub level: String,
+    /// The form of the lines.
+    pub format: LogFormat,
+}
+
+/// The form of the log's lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Section `metrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Whether `/metrics` is served.
+    pub enabled: bool,
+    /// Another address than the API's.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Section `limits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// How long the head of a request may take.
+    pub head: Duration,
+    /// How long a body may take.
+    pub body: Duration,
+    /// How long a connection may stay idle.
+    pub keep_alive: Duration,
+    /// How long running requests may take to finish when the service stops.
+    pub shutdown: Duration,
+    /// Most connections at once, each worker its share.
+    pub connections: usize,
+    /// Most tokens in the cache.
+    pub cached_tokens: usize,
+}
+
+/// Section `throttle`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThrottleSettings {
+    /// Failures that an address has free.
+    pub burst: NonZeroU32,
+    /// Failures that it regains a second.
+    pub per_second: NonZeroU32,
+}
+
+/// A configured secret; wiped when dropped, never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What is wrong with the configuration; names keys, never values.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum ConfigError {
+    #[error("{}: {error}", path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("the configuration file is not well-formed TOML at line {line}")]
+    Syntax { line: usize },
+    #[error("unknown key {key}; the nearest known one is {nearest}")]
+    Unknown { key: String, nearest: &'static str },
+    #[error("unknown variable {key}; the nearest known one is {nearest}")]
+    UnknownVariable { key: String, nearest: String },
+    #[error("{key}: expected {expected}")]
+    Value { key: String, expected: String },
+    #[error("{key} and its twin that names a file are both given")]
+    Twice { key: String },
+    #[error("{key}: cannot read {}: {error}", path.display())]
+    File { key: String, path: PathBuf, error: std::io::Error },
+}
+
+impl Config {
+    /// Reads all sources. `flags` are pairs of a key such as `server.listen` and its value.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in the order of the sources.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        flags: &[(&str, &str)],
+    ) -> Result<Self, ConfigError> {
+        let mut values = Values::defaults();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+            values.overlay(source::from_toml(&text)?);
+        }
+        values.overlay(source::from_environment(environment)?);
+        let mut given = Values::default();
+        for (name, value) in flags {
+            given.put(name, name, value)?;
+        }
+        values.overlay(given);
+        Ok(Self::of(&values))
+    }
+
+    /// Where clients find the service, without a slash at its end.
+    pub fn public_url(&self) -> String {
+        self.server.public_url.clone().unwrap_or_else(|| format!("http://{}", self.server.listen))
+    }
+
+    fn of(values: &Values) -> Self {
+        Self {
+            admin_key: secret(values, "admin_key"),
+            master_key: secret(values, "master_key"),
+            server: ServerSettings {
+                listen: required(values, "server.listen"),
+                public_url: values.find("server.public_url").map(|url| url.trim_end_matches('/').to_owned()),
+                workers: required(values, "server.workers"),
+                docs: required(values, "server.docs"),
+                trusted_proxies: split(values.find("server.trusted_proxies").unwrap_or_default())
+                    .map(|address| address.parse().expect(CHECKED))
+                    .collect(),
+            },
+            data: DataSettings {
+                directory: required(values, "data.directory"),
+                database_url: secret(values, "data.database_url"),
+            },
+            log: LogSettings {
+                level: required(values, "log.level"),
+                format: match values.find("log.format") {
+                    Some("human") => LogFormat::Human,
+                    Some("json") => LogFormat::Json,
+                    _ => LogFormat::Auto,
+                },
+            },
+            metrics: MetricsSettings {
+                enabled: required(values, "metrics.enabled"),
+                listen: values.find("metrics.listen").map(|address| address.parse().expect(CHECKED)),
+            },
+            limits: LimitSettings {
+                head: seconds(values, "limits.head_seconds"),
+                body: seconds(values, "limits.body_seconds"),
+                keep_alive: seconds(values, "limits.keep_alive_seconds"),
+                shutdown: seconds(values, "limits.shutdown_seconds"),
+                connections: required(values, "limits.connections"),
+                cached_tokens: required(values, "limits.cached_tokens"),
+            },
+            throttle: ThrottleSettings {
+                burst: required(values, "throttle.burst"),
+                per_second: required(values, "throttle.per_second"),
+            },
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::of(&Values::defaults())
+    }
+}
+
+const CHECKED: &str = "each value was checked against its kind when it was read";
+
+fn required<T: std::str::FromStr<Err: fmt::Debug>>(values: &Values, name: &str) -> T {
+    values.find(name).expect("the table gives this key a default").parse().expect(CHECKED)
+}
+
+fn seconds(values: &Values, name: &str) -> Duration {
+    Duration::from_secs(required(values, name))
+}
+
+fn secret(values: &Values, name: &str) -> Option<Secret> {
+    values.find(name).map(|text| Secret(Zeroizing::new(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests;

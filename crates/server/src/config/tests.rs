@@ -1,0 +1,105 @@
+use super::*;
+
+fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("countermark.toml");
+    std::fs::write(&path, file).unwrap();
+    let variables = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    Config::load(Some(&path), variables, flags).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_manual_holds_exactly_the_defaults() {
+    assert_eq!(load(MANUAL, &[], &[]), Ok(Config::default()));
+    let only_manual = source::from_toml(MANUAL).unwrap();
+    for key in keys::KEYS {
+        assert_eq!(only_manual.find(key.name), key.default, "{}", key.name);
+        let last = key.name.rsplit('.').next().unwrap();
+        assert!(MANUAL.contains(&format!("{last} = ")), "{} is not explained", key.name);
+    }
+}
+
+#[test]
+fn later_sources_win() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"\nworkers = 1\n[log]\nlevel = \"warn\"\n";
+    let environment = [
+        ("COUNTERMARK__SERVER__LISTEN", "127.0.0.1:2"),
+        ("COUNTERMARK__SERVER__WORKERS", "2"),
+        ("COUNTERMARK_URL", "http://elsewhere"),
+        ("COUNTERMARK_KEY", "cmk_x"),
+        ("PATH", "/bin"),
+    ];
+    let config = load(file, &environment, &[("server.listen", "127.0.0.1:3")]).unwrap();
+    assert_eq!(config.server.listen.port(), 3);
+    assert_eq!(config.server.workers, 2);
+    assert_eq!(config.log.level, "warn");
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_one() {
+    let error = |file: &str| load(file, &[], &[]).unwrap_err();
+    let expected = "unknown key server.listn; the nearest known one is server.listen";
+    assert_eq!(error("[server]\nlistn = \"x\""), expected);
+    assert!(error("listen = \"x\"").ends_with("server.listen"));
+    assert!(error("[metrics]\nlevel = 7").ends_with("log.level"));
+    assert!(error("[server.listen]\nx = 1").contains("server.listen: expected an address"));
+    assert_eq!(
+        load("", &[("COUNTERMARK__SEVER__PUBLIC_URL", "x")], &[]).unwrap_err(),
+        "unknown variable COUNTERMARK__SEVER__PUBLIC_URL; the nearest known one is COUNTERMARK__SERVER__PUBLIC_URL"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_named_by_its_key_and_never_shown() {
+    let cases = [
+        (
+            "[server]\nlisten = \"canary\"",
+            "server.listen: expected an address and a port, such as 127.0.0.1:8080",
+        ),
+        ("[server]\nworkers = \"canary\"", "server.workers: expected a whole number from 0 to 1024"),
+        ("[server]\nworkers = -1", "server.workers: expected a whole number from 0 to 1024"),
+        ("[server]\ndocs = \"canary\"", "server.docs: expected true or false"),
+        (
+            "[server]\ntrusted_proxies = [\"canary\"]",
+            "server.trusted_proxies: expected a list of IP addresses",
+        ),
+        ("[log]\nformat = \"canary\"", "log.format: expected one of auto, human, json"),
+        ("admin_key = 7", "admin_key: expected a string that is not empty"),
+        ("admin_key = \"canary", "the configuration file is not well-formed TOML at line 1"),
+    ];
+    for (file, expected) in cases {
+        assert_eq!(load(file, &[], &[]).unwrap_err(), expected);
+    }
+    assert_eq!(
+        load("", &[("COUNTERMARK__SERVER__DOCS", "yes")], &[]).unwrap_err(),
+        "COUNTERMARK__SERVER__DOCS: expected true or false"
+    );
+}
+
+#[test]
+fn every_secret_may_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "canary-value\n").unwrap();
+    let path = path.to_str().unwrap();
+    let config = load("", &[("COUNTERMARK__ADMIN_KEY_FILE", path)], &[]).unwrap();
+    assert_eq!(config.admin_key.as_ref().unwrap().expose(), "canary-value");
+    assert!(!format!("{config:?}").contains("canary"));
+    let config = load(&format!("[data]\ndatabase_url_file = {path:?}"), &[], &[]).unwrap();
+    assert_eq!(config.data.database_url.unwrap().expose(), "canary-value");
+    let both = [("COUNTERMARK__ADMIN_KEY_FILE", path), ("COUNTERMARK__ADMIN_KEY", "x")];
+    assert!(load("", &both, &[]).unwrap_err().contains("both"));
+    assert!(
+        load("", &[("COUNTERMARK__ADMIN_KEY_FILE", "/no/such/file")], &[])
+            .unwrap_err()
+            .contains("cannot read")
+    );
+    assert!(load("", &[("COUNTERMARK__LOG__LEVEL_FILE", path)], &[]).is_err(), "only secrets have a file");
+}
+
+#[test]
+fn the_public_url_follows_the_listen_address_unless_set() {
+    assert_eq!(Config::default().public_url(), "http://127.0.0.1:8080");
+    let config = load("[server]\npublic_url = \"https://cm.example/\"", &[], &[]).unwrap();
+    assert_eq!(config.public_url(), "https://cm.example");
+}

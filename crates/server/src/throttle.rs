@@ -1,0 +1,136 @@
+//! Brakes on failed authentications, per client address. Correct keys are never braked, so the hot path pays nothing.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::problem::Problem;
+
+/// Most addresses remembered at once; beyond it, strangers share one allowance.
+const MOST_ADDRESSES: usize = 65_536;
+/// After how many failures the addresses that have recovered are forgotten.
+const SWEEP_EVERY: u32 = 1_024;
+
+/// Counts failures by address: a burst is free, then so many a second.
+pub struct FailureThrottle<C: Clock = DefaultClock> {
+    limiter: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, C, NoOpMiddleware<C::Instant>>,
+    clock: C,
+    failures: AtomicU32,
+}
+
+impl FailureThrottle {
+    /// A throttle on the monotonic clock.
+    pub fn new(burst: NonZeroU32, per_second: NonZeroU32) -> Self {
+        Self::with_clock(burst, per_second, DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> FailureThrottle<C> {
+    /// As [`FailureThrottle::new`] on a given clock.
+    pub fn with_clock(burst: NonZeroU32, per_second: NonZeroU32, clock: C) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        let limiter = RateLimiter::dashmap_with_clock(quota, clock.clone());
+        Self { limiter, clock, failures: AtomicU32::new(0) }
+    }
+
+    /// Records a failed authentication and gives the answer: `failure` itself, or 429 with `Retry-After` once the
+    /// burst is spent. A client without an address (a Unix socket) is not braked.
+    pub fn failed(&self, client: Option<IpAddr>, failure: Problem) -> Problem {
+        let Some(client) = client else { return failure };
+        if self.failures.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            self.limiter.retain_recent();
+        }
+        match self.limiter.check_key(&self.allowance_of(client)) {
+            Ok(()) => failure,
+            Err(until) => {
+                let wait = until.wait_time_from(self.clock.now());
+                Problem::throttled(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
+            }
+        }
+    }
+
+    /// How many addresses are remembered.
+    pub fn remembered(&self) -> usize {
+        self.limiter.len()
+    }
+
+    /// A whole /64 of IPv6 is one client, since it costs nothing to have one.
+    fn allowance_of(&self, client: IpAddr) -> IpAddr {
+        if self.limiter.len() >= MOST_ADDRESSES {
+            return IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        }
+        match client.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_web::ResponseError;
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    fn throttle(burst: u32) -> (FailureThrottle<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let number = |n| NonZeroU32::new(n).unwrap();
+        (FailureThrottle::with_clock(number(burst), number(1), clock.clone()), clock)
+    }
+
+    fn fail(throttle: &FailureThrottle<FakeRelativeClock>, client: &str) -> &'static str {
+        throttle.failed(Some(client.parse().unwrap()), Problem::unauthenticated()).code().name
+    }
+
+    #[test]
+    fn a_burst_of_failures_is_answered_429_and_recovers() {
+        let (throttle, clock) = throttle(3);
+        let codes: Vec<_> = (0..4).map(|_| fail(&throttle, "192.0.2.1")).collect();
+        assert_eq!(codes, ["UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "THROTTLED"]);
+        assert_eq!(fail(&throttle, "192.0.2.2"), "UNAUTHENTICATED", "another client is free");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(fail(&throttle, "192.0.2.1"), "UNAUTHENTICATED");
+        assert_eq!(fail(&throttle, "192.0.2.1"), "THROTTLED");
+    }
+
+    #[test]
+    fn the_answer_says_how_long_to_wait() {
+        let (throttle, _clock) = throttle(1);
+        fail(&throttle, "192.0.2.1");
+        let answer = throttle.failed(Some("192.0.2.1".parse().unwrap()), Problem::unauthenticated());
+        assert_eq!(answer.error_response().headers().get("retry-after").unwrap(), "1");
+    }
+
+    #[test]
+    fn one_network_of_ipv6_is_one_client_and_mapped_addresses_are_ipv4() {
+        let (throttle, _clock) = throttle(1);
+        fail(&throttle, "2001:db8::1");
+        assert_eq!(fail(&throttle, "2001:db8::ffff:2"), "THROTTLED");
+        assert_eq!(fail(&throttle, "2001:db8:0:1::1"), "UNAUTHENTICATED");
+        fail(&throttle, "::ffff:192.0.2.7");
+        assert_eq!(fail(&throttle, "192.0.2.7"), "THROTTLED");
+        assert_eq!(fail(&throttle, "192.0.2.8"), "UNAUTHENTICATED");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_recovered_addresses_are_forgotten() {
+        let (throttle, clock) = throttle(1);
+        for address in 0..80_000u32 {
+            throttle.failed(Some(IpAddr::V4(address.into())), Problem::unauthenticated());
+        }
+        assert!(throttle.remembered() <= MOST_ADDRESSES + 1);
+        clock.advance(Duration::from_secs(60));
+        for _ in 0..SWEEP_EVERY {
+            fail(&throttle, "192.0.2.1");
+        }
+        assert!(throttle.remembered() <= 2);
+    }
+}
