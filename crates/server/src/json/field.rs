@@ -9,7 +9,7 @@ use std::ops::Deref;
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor,
 };
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -106,7 +106,8 @@ impl<const MIN: usize, const MAX: usize> Visitor<'_> for TextVisitor<MIN, MAX> {
     }
 }
 
-/// An array of at most `MAX` elements; reading stops at the first one too many.
+/// An array of at most `MAX` elements; reading stops at the first one too many. Its schema is given at the field:
+/// `#[schema(value_type = Vec<…>, max_items = …)]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T, const MAX: usize>(pub Vec<T>);
 
@@ -226,22 +227,6 @@ impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
 impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
     fn name() -> Cow<'static, str> {
         Cow::Owned(format!("TextOf{MIN}To{MAX}"))
-    }
-}
-
-impl<T: PartialSchema, const MAX: usize> PartialSchema for List<T, MAX> {
-    fn schema() -> RefOr<Schema> {
-        ArrayBuilder::new().items(T::schema()).max_items(Some(MAX)).into()
-    }
-}
-
-impl<T: ToSchema, const MAX: usize> ToSchema for List<T, MAX> {
-    fn name() -> Cow<'static, str> {
-        Cow::Owned(format!("ListOfAtMost{MAX}{}", T::name()))
-    }
-
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        T::schemas(schemas);
     }
 }
 

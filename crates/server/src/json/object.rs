@@ -1,4 +1,6 @@
 //! Objects that must be objects: serde alone takes an array of the members in order for a struct, too.
+//!
+//! utoipa cannot look into these wrappers: name what is inside with `#[schema(value_type = …)]`, for a patch an `Option`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,8 +9,6 @@ use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IntoDeserializer, MapAccess, Visitor};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 /// A struct read from a JSON object and from nothing else; the body and every nested struct are read through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,25 +125,3 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
         })
     }
 }
-
-macro_rules! schema_of_the_inner_type {
-    ($($name:ident),*) => { $(
-        impl<T: PartialSchema> PartialSchema for $name<T> {
-            fn schema() -> RefOr<Schema> {
-                T::schema()
-            }
-        }
-
-        impl<T: ToSchema> ToSchema for $name<T> {
-            fn name() -> Cow<'static, str> {
-                T::name()
-            }
-
-            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-                T::schemas(schemas);
-            }
-        }
-    )* };
-}
-
-schema_of_the_inner_type!(Obj, Choice, Patch);

@@ -174,3 +174,30 @@ fn a_long_unknown_name_is_cut_short() {
     let (pointer, _) = refusal(&format!(r#"{{"{name}":1}}"#));
     assert_eq!(pointer.len(), 65);
 }
+
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Documented {
+    expiry: Option<UnixTime>,
+    #[schema(value_type = Option<Whole<0, 10>>)]
+    limit: Patch<Whole<0, 10>>,
+    labels: Labels,
+    #[schema(value_type = Vec<Text<1, 64>>, max_items = 2)]
+    clouds: List<Text<1, 64>, 2>,
+}
+
+#[test]
+fn bounds_stand_in_the_schema_under_names_of_their_own() {
+    #[derive(utoipa::OpenApi)]
+    #[openapi(components(schemas(Documented)))]
+    struct Document;
+    let document = <Document as utoipa::OpenApi>::openapi().to_pretty_json().unwrap();
+    let schemas =
+        serde_json::from_str::<serde_json::Value>(&document).unwrap()["components"]["schemas"].take();
+    assert_eq!(schemas["WholeFrom0To10"]["maximum"], 10);
+    assert_eq!(schemas["WholeFrom0To253402300799"]["maximum"], 253_402_300_799_u64);
+    for reference in document.split("\"$ref\": \"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(!schemas[name].is_null(), "{name} is referred to but not there");
+    }
+}
