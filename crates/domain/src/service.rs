@@ -71,6 +71,11 @@ impl Service {
         self.time.now()
     }
 
+    /// By how many seconds the clock has been set back behind the highest time seen.
+    pub fn seconds_behind(&self) -> u64 {
+        self.time.seconds_behind()
+    }
+
     /// Tokens in the cache.
     pub fn cached_tokens(&self) -> usize {
         self.cache.len()

@@ -34,7 +34,7 @@ pub fn to_json(document: &OpenApi) -> String {
 }
 
 /// Registers `/openapi.json`, `/docs/` and the pages of the error codes.
-pub fn api_docs(document: &OpenApi) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+pub fn api_docs(document: &OpenApi) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
     let json = Bytes::from(to_json(document));
     move |service| {
         let json = json.clone();

@@ -61,8 +61,38 @@ pub fn json_bytes<const LIMIT: usize>(
     request: &HttpRequest,
     payload: &mut Payload,
 ) -> impl Future<Output = Result<Bytes, Problem>> + 'static {
+    let media_type = check_media_type(request.headers(), request.method());
+    bytes::<LIMIT>(request, payload, media_type)
+}
+
+/// The bytes of a form as they came, at most 64 KiB.
+///
+/// # Errors
+/// 408, 413 or 415.
+pub fn form_bytes(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Bytes, Problem>> + 'static {
+    let mut types = request.headers().get_all(header::CONTENT_TYPE);
+    let is_form = |value: &header::HeaderValue| {
+        let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    };
+    let media_type = match (types.next(), types.next()) {
+        (Some(only), None) if is_form(only) => Ok(()),
+        _ => Err(Problem::new(&codes::UNSUPPORTED_MEDIA_TYPE)
+            .detail("expected the content type application/x-www-form-urlencoded")),
+    };
+    bytes::<BODY_LIMIT>(request, payload, media_type)
+}
+
+fn bytes<const LIMIT: usize>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    media_type: Result<(), Problem>,
+) -> impl Future<Output = Result<Bytes, Problem>> + 'static {
     let headers = request.headers();
-    let refused = check_media_type(headers, request.method())
+    let refused = media_type
         .and_then(|()| check_encoding(headers))
         .and_then(|()| check_announced_length::<LIMIT>(headers))
         .err();

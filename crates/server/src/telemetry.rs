@@ -1,12 +1,9 @@
 //! The log and the metrics.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 
-use actix_web::web::Data;
-use actix_web::{HttpResponse, Responder};
-use countermark_core::DenyReason;
-use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder, SharedString, Unit};
+use countermark_domain::Service;
+use metrics::{Key, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tracing_subscriber::filter::EnvFilter;
 
@@ -33,57 +30,38 @@ pub fn start_log(settings: &LogSettings) -> Result<(), String> {
 }
 
 /// The metrics of one server. Not a global, so that tests can run several.
-#[derive(Clone)]
 pub struct Metrics {
-    recorder: Arc<PrometheusRecorder>,
-    decisions: Arc<Decisions>,
+    recorder: PrometheusRecorder,
 }
-
-struct Decisions {
-    allowed: Counter,
-    denied: [Counter; DenyReason::ALL.len()],
-}
-
-const DECISIONS: &str = "countermark_decisions_total";
 
 impl Metrics {
-    /// Metrics with a counter ready for each code of decision.
+    /// Metrics that read what the service counts anyway, so that the hot path counts nothing twice.
     pub fn new() -> Self {
-        let recorder = Arc::new(PrometheusBuilder::new().build_recorder());
-        recorder.describe_counter(DECISIONS.into(), None, "Decisions by their code.".into());
-        let counter = |code: &'static str| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let describe = |name: &'static str, text: &'static str| {
+            recorder.describe_gauge(name.into(), None, SharedString::const_str(text));
+        };
+        recorder.describe_counter(
+            DECISIONS.into(),
+            None,
+            SharedString::const_str("Decisions by their code."),
+        );
+        describe(CACHED_TOKENS, "Tokens in the cache.");
+        describe(CLOCK_BEHIND, "Seconds by which the machine's clock is behind the highest time seen.");
+        Self { recorder }
+    }
+
+    /// The figures of `service` in the text format of Prometheus.
+    pub fn render(&self, service: &Service) -> String {
+        for (code, total) in service.decision_totals() {
             let key = Key::from_parts(DECISIONS, vec![Label::from_static_parts("code", code)]);
-            recorder.register_counter(&key, &METADATA)
-        };
-        let decisions = Decisions {
-            allowed: counter("ALLOWED"),
-            denied: DenyReason::ALL.map(|reason| counter(reason.code())),
-        };
-        Self { recorder, decisions: Arc::new(decisions) }
-    }
-
-    /// Counts a decision; `None` is allowed. One relaxed addition, fit for the hot path.
-    pub fn count_decision(&self, denied: Option<DenyReason>) {
-        match denied {
-            None => self.decisions.allowed.increment(1),
-            Some(reason) => self.decisions.denied[reason as usize].increment(1),
+            self.recorder.register_counter(&key, &METADATA).absolute(total);
         }
-    }
-
-    /// A further counter; keep the handle, each call looks it up anew.
-    pub fn counter(&self, name: &'static str, description: &'static str, labels: Vec<Label>) -> Counter {
-        self.recorder.describe_counter(name.into(), None, SharedString::const_str(description));
-        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
-    }
-
-    /// A further gauge; keep the handle.
-    pub fn gauge(&self, name: &'static str, unit: Option<Unit>, description: &'static str) -> Gauge {
-        self.recorder.describe_gauge(name.into(), unit, SharedString::const_str(description));
-        self.recorder.register_gauge(&Key::from_name(name), &METADATA)
-    }
-
-    /// The text format of Prometheus.
-    pub fn render(&self) -> String {
+        let gauge = |name: &'static str, value: u64| {
+            self.recorder.register_gauge(&Key::from_static_name(name), &METADATA).set(value as f64);
+        };
+        gauge(CACHED_TOKENS, service.cached_tokens() as u64);
+        gauge(CLOCK_BEHIND, service.seconds_behind());
         self.recorder.handle().render()
     }
 }
@@ -94,50 +72,7 @@ impl Default for Metrics {
     }
 }
 
+const DECISIONS: &str = "countermark_decisions_total";
+const CACHED_TOKENS: &str = "countermark_cached_tokens";
+const CLOCK_BEHIND: &str = "countermark_clock_behind_seconds";
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
-
-/// Handler of `/metrics`; needs `Data<Metrics>`.
-pub async fn metrics_page(metrics: Data<Metrics>) -> impl Responder {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.render())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decisions_are_counted_by_their_code() {
-        let metrics = Metrics::new();
-        metrics.count_decision(None);
-        metrics.count_decision(None);
-        for reason in DenyReason::ALL {
-            metrics.count_decision(Some(reason));
-        }
-        let text = metrics.render();
-        assert!(text.contains("countermark_decisions_total{code=\"ALLOWED\"} 2"), "{text}");
-        for reason in DenyReason::ALL {
-            let line = format!("countermark_decisions_total{{code=\"{}\"}} 1", reason.code());
-            assert!(text.contains(&line), "{line} is missing in {text}");
-        }
-    }
-
-    #[test]
-    fn two_servers_do_not_share_their_figures() {
-        let (one, other) = (Metrics::new(), Metrics::new());
-        one.count_decision(None);
-        assert!(other.render().contains("countermark_decisions_total{code=\"ALLOWED\"} 0"));
-    }
-
-    #[test]
-    fn further_figures_are_rendered_with_their_description() {
-        let metrics = Metrics::new();
-        metrics.counter("countermark_test_total", "A test.", Vec::new()).increment(3);
-        metrics.gauge("countermark_test_tokens", None, "Another.").set(7.0);
-        let text = metrics.render();
-        assert!(
-            text.contains("# HELP countermark_test_total A test.")
-                && text.contains("countermark_test_total 3")
-        );
-        assert!(text.contains("countermark_test_tokens 7"));
-    }
-}

@@ -1,6 +1,6 @@
 //! What is wrong with a body, said without repeating any value in it.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
@@ -11,14 +11,14 @@ use crate::problem::{MemberError, Problem, codes};
 ///
 /// # Errors
 /// 400 `MALFORMED_BODY` or `INVALID_MEMBER`; only then is the body read a second time, to find the pointer.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     match serde_json::from_slice::<Obj<T>>(bytes) {
         Ok(object) => Ok(object.0),
         Err(_) => Err(located::<T>(bytes)),
     }
 }
 
-fn located<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
+fn located<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Problem {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     match serde_path_to_error::deserialize::<_, Obj<T>>(&mut json) {
         Err(error) if error.inner().classify() == Category::Data => {

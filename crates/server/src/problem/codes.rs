@@ -65,6 +65,8 @@ codes! {
     IDEMPOTENCY_IN_PROGRESS: 409, "The first request with this idempotency key still runs";
     USE_GIVEN_BACK: 409, "The use of this idempotency key was given back";
     VALUE_TAKEN: 409, "The value or name is already in use";
+    LINK_REFUSED: 409, "The token would refuse the link";
+    VERSIONS_EXHAUSTED: 409, "All secret versions of the token are spent";
     REVOKED_TOKEN: 409, "The token is revoked";
     PRECONDITION_FAILED: 412, "The record has changed since it was read";
     BODY_TOO_LARGE: 413, "The body is too large";

@@ -1,0 +1,44 @@
+//! The authenticated caller of a native route.
+
+use actix_web::HttpRequest;
+use countermark_domain::{Caller, DomainError};
+
+use crate::app::AppState;
+use crate::caller_credentials::management_key;
+use crate::client_address::client_address;
+use crate::native::error::problem;
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+
+/// Authenticates the request's management key and demands `permission` of it.
+///
+/// # Errors
+/// 400 for two credentials, 401, 403, 429 after too many failures, 503.
+pub async fn caller(
+    request: &HttpRequest,
+    state: &AppState,
+    permission: &'static str,
+) -> Result<Caller, Problem> {
+    let address = || client_address(request, &state.trusted_proxies);
+    let key = management_key(request).map_err(|failure| state.throttle.failed(address(), failure))?;
+    match state.service.authenticate(key, permission).await {
+        Ok(caller) => Ok(caller),
+        Err(error @ DomainError::Unauthenticated(_)) => Err(state.throttle.failed(address(), problem(error))),
+        Err(error) => Err(problem(error)),
+    }
+}
+
+/// As [`caller`], with address and request id for the audit log: for routes that change or reveal something.
+///
+/// # Errors
+/// As [`caller`].
+pub async fn audited_caller(
+    request: &HttpRequest,
+    state: &AppState,
+    permission: &'static str,
+) -> Result<Caller, Problem> {
+    let mut caller = caller(request, state, permission).await?;
+    caller.address = client_address(request, &state.trusted_proxies);
+    caller.request_id = RequestId::of(request).map(|id| id.as_str().to_owned());
+    Ok(caller)
+}

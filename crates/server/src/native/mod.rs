@@ -1,0 +1,60 @@
+//! The native API under `/v1`: one file a route, this table for all of them.
+
+mod authorize;
+mod caller;
+mod error;
+mod explain;
+mod introspect;
+mod question;
+mod refusals;
+mod signed_urls;
+
+use actix_web::web::ServiceConfig;
+use utoipa::OpenApi;
+
+use crate::api_docs;
+use crate::resource::at;
+
+/// Registers the native routes, hot ones first.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(at("/v1/authorize").post(authorize::authorize))
+        .service(at("/v1/authorize/batch").post(authorize::authorize_batch))
+        .service(at("/v1/signed-urls").post(signed_urls::create_signed_url))
+        .service(at("/v1/explain").post(explain::explain))
+        .service(at("/oauth2/introspect").post(introspect::introspect));
+}
+
+/// The OpenAPI document of the native API.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Native::openapi();
+    api_docs::add_security(&mut document);
+    document
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Countermark",
+        description = "Issues the access tokens of image delivery and upload, signs URLs with them, decides on every use, counts uses exactly and ends tokens at once.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    tags(
+        (name = "decisions", description = "May this credential be used? Every use is decided, counted and durable before the answer leaves."),
+        (name = "signing", description = "Signing URLs on the server."),
+        (name = "access tokens", description = "Issuing, viewing, changing and ending tokens."),
+        (name = "figures", description = "Uses and refusals over time, and the audit log."),
+        (name = "operations", description = "Health and metrics.")
+    ),
+    paths(
+        authorize::authorize,
+        authorize::authorize_batch,
+        explain::explain,
+        signed_urls::create_signed_url,
+        introspect::introspect,
+        crate::ops::healthz,
+        crate::ops::readyz,
+        crate::ops::metrics,
+    )
+)]
+struct Native;
