@@ -14,7 +14,7 @@ use super::writer::Verdict;
 const MOST: u64 = i64::MAX as u64;
 
 /// Takes for each `[token, revision, cost]` the whole cost or nothing. At most one revision of a token can match.
-const TAKE: &str = "
+pub(super) const TAKE: &str = "
     UPDATE token_counters
     SET used = min(used, 9223372036854775807 - wanted.cost) + wanted.cost,
         last_used_at = max(ifnull(last_used_at, 0), ?2)
@@ -28,7 +28,7 @@ const TAKE: &str = "
     RETURNING token, revision, used";
 
 /// What the guarded statement sees of each token, for telling why it refused.
-const COUNTERS: &str = "
+pub(super) const COUNTERS: &str = "
     SELECT token, revision, use_limit, used,
            enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?2 < expiry) AS usable
     FROM token_counters
