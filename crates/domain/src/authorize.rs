@@ -148,13 +148,11 @@ impl Service {
     /// [`DomainError::Invalid`] when facts contradict the signed URL, [`DomainError::KeyMismatch`],
     /// [`DomainError::Overloaded`] and store errors. Refusals are answers.
     pub async fn authorize(&self, question: &Question<'_>) -> Result<Answer, DomainError> {
-        if let Some(answer) = self.authorize_from_cache(question)? {
-            return Ok(answer);
-        }
         let presented = match self.present(question.credential) {
             Ok(presented) => presented,
             Err(reason) => return Ok(self.refuse(question, reason)),
         };
+        self.check_facts(&presented, &question.facts)?;
         for _ in 0..ATTEMPTS {
             let Some(entry) = self.entry(presented.lookup()).await? else {
                 return Ok(self.refuse(question, DenyReason::UnknownToken));
