@@ -71,7 +71,8 @@ impl SigningKey {
 
     /// The HMAC over the concatenation of `parts`.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = <Hmac<Sha256> as CoreProxy>::compose(self.0.clone(), Buffer::<HmacCore<Sha256>>::default());
+        let mut mac =
+            <Hmac<Sha256> as CoreProxy>::compose(self.0.clone(), Buffer::<HmacCore<Sha256>>::default());
         for part in parts {
             mac.update(part);
         }

@@ -39,42 +39,15 @@ fn purpose_of_key(permissions: &'static [&'static str]) -> impl Strategy<Value =
 }
 
 fn purpose() -> impl Strategy<Value = Purpose> {
-    let image = option::of(select(NAMES)).prop_map(|cloud| {
-        Purpose::ImageUrl(Box::new(ImageTerms {
-            keys: Vec::new(),
-            counting: Counting::Get,
-            count_window: 0,
-            cloud_id: cloud.map(Into::into),
-            hosts: [].into(),
-            viewers: BTreeMap::new(),
-            legacy_signatures: false,
-        }))
-    });
-    let upload = option::of(select(NAMES)).prop_map(|cloud| {
-        let extra = UploadExtra { cloud_id: cloud.map(Into::into), ..UploadExtra::default() };
-        Purpose::Upload(Box::new(UploadTerms { values: Vec::new(), extra }))
-    });
+    let image = option::of(select(NAMES)).prop_map(|cloud| purpose_with_cloud(TokenKind::ImageUrl, cloud));
+    let upload = option::of(select(NAMES)).prop_map(|cloud| purpose_with_cloud(TokenKind::Upload, cloud));
     prop_oneof![3 => purpose_of_key(PERMISSIONS), 1 => image, 1 => upload]
 }
 
 fn terms(purpose: impl Strategy<Value = Purpose>) -> impl Strategy<Value = Terms> {
     (purpose, option::of(0u64..3), option::of(0u64..3)).prop_map(|(purpose, expiry, limit)| {
-        let kind = match purpose {
-            Purpose::ImageUrl(_) => TokenKind::ImageUrl,
-            Purpose::Upload(_) => TokenKind::Upload,
-            Purpose::ApiKey(_) => TokenKind::ApiKey,
-        };
-        Terms {
-            id: TokenId::from_uuid(kind, [1; 16]),
-            revision: 1,
-            owner: None,
-            enabled: true,
-            revoked_at: None,
-            not_before: None,
-            expiry: expiry.map(|seconds| UnixSeconds::new(seconds).unwrap()),
-            limit,
-            purpose,
-        }
+        let expiry = expiry.map(|seconds| UnixSeconds::new(seconds).unwrap());
+        Terms { expiry, limit, ..unbound(purpose) }
     })
 }
 
@@ -235,8 +208,24 @@ proptest! {
 
 fn key_with(permissions: &[&str]) -> Terms {
     let permissions: Vec<_> = permissions.iter().map(|text| Permission::parse(text).unwrap()).collect();
+    let values = vec![ValueSlot { digest: VALUE, valid_until: None }];
+    unbound(Purpose::ApiKey(Box::new(ApiTerms {
+        values,
+        permissions: permissions.into(),
+        base_path: None,
+        storages: None,
+        clouds: None,
+    })))
+}
+
+fn unbound(purpose: Purpose) -> Terms {
+    let kind = match purpose {
+        Purpose::ImageUrl(_) => TokenKind::ImageUrl,
+        Purpose::Upload(_) => TokenKind::Upload,
+        Purpose::ApiKey(_) => TokenKind::ApiKey,
+    };
     Terms {
-        id: TokenId::from_uuid(TokenKind::ApiKey, [1; 16]),
+        id: TokenId::from_uuid(kind, [1; 16]),
         revision: 1,
         owner: None,
         enabled: true,
@@ -244,13 +233,69 @@ fn key_with(permissions: &[&str]) -> Terms {
         not_before: None,
         expiry: None,
         limit: None,
-        purpose: Purpose::ApiKey(Box::new(ApiTerms {
-            values: vec![ValueSlot { digest: VALUE, valid_until: None }],
-            permissions: permissions.into(),
-            base_path: None,
-            storages: None,
-            clouds: None,
-        })),
+        purpose,
+    }
+}
+
+fn purpose_with_cloud(kind: TokenKind, cloud: Option<&str>) -> Purpose {
+    let image = ImageTerms {
+        keys: Vec::new(),
+        counting: Counting::Get,
+        count_window: 0,
+        cloud_id: cloud.map(Into::into),
+        hosts: [].into(),
+        viewers: BTreeMap::new(),
+        legacy_signatures: false,
+    };
+    let extra = UploadExtra { cloud_id: cloud.map(Into::into), ..UploadExtra::default() };
+    match kind {
+        TokenKind::ImageUrl => Purpose::ImageUrl(Box::new(image)),
+        _ => Purpose::Upload(Box::new(UploadTerms { values: Vec::new(), extra })),
+    }
+}
+
+fn cloud_of(terms: &Terms) -> Option<&str> {
+    match &terms.purpose {
+        Purpose::ImageUrl(image) => image.cloud_id.as_deref(),
+        Purpose::Upload(upload) => upload.extra.cloud_id.as_deref(),
+        Purpose::ApiKey(_) => panic!("a token with one cloud"),
+    }
+}
+
+/// A key of these clouds, and a token of one cloud after it has inherited from the key.
+fn heir(kind: TokenKind, held: &[&str], stated: Option<&str>) -> (Terms, Terms) {
+    let mut caller = key_with(&["*"]);
+    let Purpose::ApiKey(api) = &mut caller.purpose else { unreachable!("made an API key") };
+    api.clouds = Some(held.iter().map(|cloud| Box::from(*cloud)).collect());
+    let mut heir = unbound(purpose_with_cloud(kind, stated));
+    inherit(&caller, &mut heir);
+    (caller, heir)
+}
+
+#[test]
+fn of_several_clouds_none_is_chosen_for_the_child() {
+    for kind in [TokenKind::ImageUrl, TokenKind::Upload] {
+        for held in [&[][..], &["a", "b"]] {
+            let (caller, heir) = heir(kind, held, None);
+            assert_eq!(cloud_of(&heir), None);
+            assert_eq!(excess(&caller, &heir), Some(Excess::Clouds));
+        }
+    }
+}
+
+#[test]
+fn a_cloud_that_the_child_states_stays_even_if_it_exceeds() {
+    for kind in [TokenKind::ImageUrl, TokenKind::Upload] {
+        let (caller, heir) = heir(kind, &["a"], Some("b"));
+        assert_eq!((cloud_of(&heir), excess(&caller, &heir)), (Some("b"), Some(Excess::Clouds)));
+    }
+}
+
+#[test]
+fn only_an_api_key_can_hand_on_permissions() {
+    for kind in [TokenKind::ImageUrl, TokenKind::Upload] {
+        let caller = unbound(purpose_with_cloud(kind, None));
+        assert_eq!(excess(&caller, &key_with(&[])), Some(Excess::Permissions));
     }
 }
 
@@ -285,9 +330,7 @@ fn every_excess_points_to_the_member_of_its_kind() {
         (Excess::Expiry, "/expiry", "/expiry"),
         (Excess::Limit, "/limit", "/limit"),
     ];
-    let values = Vec::new();
-    let purpose = Purpose::Upload(Box::new(UploadTerms { values, extra: UploadExtra::default() }));
-    let upload = Terms { purpose, ..key.clone() };
+    let upload = unbound(purpose_with_cloud(TokenKind::Upload, None));
     for (excess, of_key, of_upload) in pointers {
         assert_eq!((excess.pointer(&key), excess.pointer(&upload)), (of_key, of_upload));
     }

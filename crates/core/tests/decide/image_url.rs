@@ -83,6 +83,16 @@ fn a_cloud_that_the_asker_claims_does_not_replace_that_of_the_url() {
 }
 
 #[test]
+fn a_cloud_that_the_asker_claims_does_not_stand_in_where_the_url_names_none() {
+    let refusal = image_url().refusal_with(|scene| {
+        scene.link().placement = Placement::Query;
+        scene.link().url = "https://b.example/a.b/i.png";
+        scene.facts.cloud = Some("c");
+    });
+    assert_eq!(refusal, Some(DenyReason::WrongCloud));
+}
+
+#[test]
 fn another_cloud_in_the_path_than_the_hosts_is_refused() {
     for placement in [Placement::Path, Placement::Query] {
         for cloud in [None, Some("c")] {

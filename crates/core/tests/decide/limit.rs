@@ -61,6 +61,19 @@ fn no_sum_wraps_at_the_end_of_numbers() {
 }
 
 #[test]
+fn what_remains_is_never_below_nothing() {
+    let mut terms = upload().terms;
+    for (limit, used, remaining) in
+        [(10, 3, 7), (10, 10, 0), (10, 11, 0), (0, u64::MAX, 0), (u64::MAX, 0, u64::MAX)]
+    {
+        terms.limit = Some(limit);
+        assert_eq!(terms.remaining(used), Some(remaining));
+    }
+    terms.limit = None;
+    assert_eq!(terms.remaining(5), None);
+}
+
+#[test]
 fn head_is_free_unless_every_request_counts() {
     let head = image_url().with(|scene| {
         scene.facts.method = Some("HEAD");
