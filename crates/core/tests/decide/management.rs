@@ -2,6 +2,7 @@
 
 use countermark_core::{DenyReason, TokenKind, UnixSeconds, ValueDigest, decide_management};
 
+use crate::order::Violation;
 use crate::scene::{NOW, Scene, VALUE, api_key, at, id, image_url, upload};
 
 fn managing(scene: &Scene, permission: &str) -> Result<(), DenyReason> {
@@ -70,7 +71,7 @@ fn a_value_that_presents_nothing_is_unknown_before_its_kind_matters() {
 
 #[test]
 fn the_order_of_refusal_is_that_of_every_use() {
-    let changes: [(DenyReason, fn(&mut Scene)); 6] = [
+    let changes: [Violation; 6] = [
         (DenyReason::UnknownToken, |scene| scene.api().values.clear()),
         (DenyReason::WrongType, |scene| scene.terms.id = id(TokenKind::Upload)),
         (DenyReason::Revoked, |scene| scene.terms.revoked_at = Some(at(1))),

@@ -4,7 +4,7 @@ use countermark_core::{DenyReason, TokenKind, Viewer};
 
 use crate::scene::{NOW, Scene, Shown, VALUE, api_key, at, id, image_url, key, upload};
 
-type Violation = (DenyReason, fn(&mut Scene));
+pub(crate) type Violation = (DenyReason, fn(&mut Scene));
 
 /// Every reason that can meet a token of one kind, with a change that gives it, in the order of refusal.
 const IMAGE_URL: &[Violation] = &[
