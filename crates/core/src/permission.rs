@@ -46,9 +46,7 @@ impl Permission {
     pub fn covers(&self, asked: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some("") => true,
-            Some(name) if name.ends_with(':') && name.matches(':').count() == 1 => {
-                asked.len() > name.len() && asked.starts_with(name)
-            }
+            Some(name) if name.ends_with(':') => asked.len() > name.len() && asked.starts_with(name),
             _ => *self.0 == *asked,
         }
     }
