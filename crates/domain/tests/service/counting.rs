@@ -180,6 +180,20 @@ async fn uses_without_a_limit_are_statistics_that_a_flush_writes() {
 }
 
 #[tokio::test]
+async fn a_use_with_a_key_of_a_token_without_limit_is_counted_once() {
+    let here = Installation::new().await;
+    let issued = here.issue(image_url(None)).await;
+    let url = link(&issued);
+    let idempotency = Idempotency { caller: here.admin.id(), route: "authorize", key: "a", request: [1; 32] };
+    let keyed = Question { idempotency: Some(idempotency), ..get(&url) };
+    assert_eq!(here.ask(get(&url)).await.unwrap().used, 1);
+    assert_eq!(here.ask(keyed).await.unwrap().used, 2);
+    assert_eq!(here.ask(keyed).await.unwrap().used, 2);
+    here.service.flush().await.unwrap();
+    assert_eq!(here.used(issued.token.terms.id).await, 2);
+}
+
+#[tokio::test]
 async fn hourly_figures_hold_uses_and_refusals() {
     let here = Installation::new().await;
     let issued = here.issue(image_url(Some(2))).await;
