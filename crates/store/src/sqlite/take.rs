@@ -1,6 +1,6 @@
 //! Taking uses: the guarded statement alone decides whether a use is granted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use countermark_core::{TokenId, UnixSeconds};
 use countermark_domain::store::{IdempotencyKey, StoreError, UseOutcome, UseRequest};
@@ -13,13 +13,16 @@ use super::{idempotency, unavailable};
 /// SQLite's greatest integer; `used` stays there instead of overflowing into a floating point number.
 const MOST: u64 = i64::MAX as u64;
 
-/// Takes for each `[token, revision, cost]` the whole cost or nothing; the number of changed rows tells whether all
-/// were granted.
+/// Takes for each `token: [revision, cost]` the whole cost or nothing; the number of changed rows tells whether all
+/// were granted. MATERIALIZED, or the JSON of a row is read anew wherever the statement names its members.
 pub(super) const TAKE: &str = "
+    WITH wanted AS MATERIALIZED (
+        SELECT key AS token, value ->> 0 AS revision, value ->> 1 AS cost FROM json_each(?1)
+    )
     UPDATE token_counters
     SET used = min(used, 9223372036854775807 - wanted.cost) + wanted.cost,
         last_used_at = max(ifnull(last_used_at, 0), ?2)
-    FROM (SELECT value ->> 0 AS token, value ->> 1 AS revision, value ->> 2 AS cost FROM json_each(?1)) AS wanted
+    FROM wanted
     WHERE token_counters.token = wanted.token
       AND token_counters.revision = wanted.revision
       AND enabled
@@ -130,15 +133,14 @@ async fn take_guarded(
     counters: &HashMap<TokenId, Counter>,
     now: UnixSeconds,
 ) -> Result<(), StoreError> {
-    let mut wanted: Vec<(TokenId, u64, u64)> = counters
+    // In the order of the table, so that neighbours are found on the page at hand.
+    let wanted: BTreeMap<TokenId, (u64, u64)> = counters
         .iter()
         .filter(|(_, counter)| counter.taken > 0)
-        .map(|(token, counter)| (*token, counter.revision, counter.taken))
+        .map(|(token, counter)| (*token, (counter.revision, counter.taken)))
         .collect();
-    // In the order of the table, so that neighbours are found on the page at hand.
-    wanted.sort_unstable();
     let done = sqlx::query(TAKE)
-        .bind(serde_json::to_string(&wanted).expect("ids and numbers serialise"))
+        .bind(serde_json::to_string(&wanted).expect("ids are strings"))
         .bind(signed(now.get()))
         .execute(connection)
         .await
