@@ -316,9 +316,16 @@ pub(crate) fn check_terms(terms: &Terms) -> Result<(), DomainError> {
                 detail: "expected a cloud: legacySignatures demands one",
             })
         }
+        Purpose::ImageUrl(image) if image.viewers.len() > MAX_VIEWERS => Err(DomainError::Invalid {
+            pointer: "/extra/authentication",
+            detail: "expected at most 100 users in all",
+        }),
         Purpose::ImageUrl(_) | Purpose::ApiKey(_) => Ok(()),
     }
 }
+
+/// Most HTTP Basic users of one token.
+const MAX_VIEWERS: usize = 100;
 
 const fn kind(purpose: &PurposeDraft) -> TokenKind {
     match purpose {

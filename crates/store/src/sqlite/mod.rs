@@ -10,6 +10,8 @@ mod installation;
 mod list;
 pub(crate) mod maintain;
 pub(crate) mod migrate;
+#[cfg(test)]
+mod plan_tests;
 pub(crate) mod rotate;
 mod row;
 mod take;

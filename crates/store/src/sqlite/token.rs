@@ -28,7 +28,7 @@ macro_rules! token_columns {
 }
 pub(super) use token_columns;
 
-const FIND_BY_ID: &str = concat!(
+pub(super) const FIND_BY_ID: &str = concat!(
     "SELECT i.change_position, ",
     token_columns!(),
     " FROM installation i
@@ -36,7 +36,7 @@ const FIND_BY_ID: &str = concat!(
       LEFT JOIN token_counters c ON c.token = t.id"
 );
 
-const FIND_BY_VALUE: &str = concat!(
+pub(super) const FIND_BY_VALUE: &str = concat!(
     "SELECT i.change_position, ",
     token_columns!(),
     " FROM installation i
