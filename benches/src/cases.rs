@@ -45,14 +45,18 @@ impl Cases {
         };
         let unlimited = signed_url(subject, &issue(subject, Value::Null));
         let hot = signed_url(subject, &issue(subject, json!(LIMIT)));
-        let many = (0..MANY).map(|_| signed_url(subject, &issue(subject, json!(LIMIT)))).map(|url| question(&url));
+        let many =
+            (0..MANY).map(|_| signed_url(subject, &issue(subject, json!(LIMIT)))).map(|url| question(&url));
         let many: Vec<(String, String)> = many.collect();
         let item = json!({"credential": {"url": unlimited}});
         let batch = json!({"items": vec![item; 100]}).to_string();
         let all = vec![
             bare,
             authorize("no limit", vec![question(&unlimited)]),
-            Case { decisions: 100, ..authorize("no limit, batch of 100", vec![("/v1/authorize/batch".to_owned(), batch)]) },
+            Case {
+                decisions: 100,
+                ..authorize("no limit, batch of 100", vec![("/v1/authorize/batch".to_owned(), batch)])
+            },
             authorize("exact limit, one token", vec![question(&hot)]),
             authorize("exact limit, 10,000 tokens", many),
         ];
@@ -71,7 +75,8 @@ pub fn issue(subject: &Subject, limit: Value) -> String {
 }
 
 pub fn signed_url(subject: &Subject, token: &str) -> String {
-    let order = json!({"tokenId": token, "url": "https://img.example.com/mycloud/w:200_h:100/i/dir/image.webp"});
+    let order =
+        json!({"tokenId": token, "url": "https://img.example.com/mycloud/w:200_h:100/i/dir/image.webp"});
     let signed = subject.post("/v1/signed-urls", &order);
     signed["url"].as_str().expect("a signed URL").to_owned()
 }

@@ -13,16 +13,17 @@ const HOT: usize = 10_000;
 
 /// Prints one row for each number of stored tokens.
 pub fn print_table(seconds: u32) {
-    println!("\n| tokens stored | hot tokens | resident MiB after start | after the load | requests/s | server CPU µs/request |");
+    println!(
+        "\n| tokens stored | hot tokens | resident MiB after start | after the load | requests/s | server CPU µs/request |"
+    );
     println!("|---|---|---|---|---|---|");
     for stored in STORED {
         let hot = HOT.min(stored as usize);
         eprintln!("{stored} tokens: issuing {hot} hot ones, copying the rest …");
         let subject = Subject::start();
-        let urls: Vec<String> = (0..hot).map(|_| signed_url(&subject, &issue(&subject, json!(1u64 << 52)))).collect();
-        let folder = subject.stop();
-        add_cold_tokens(folder.path(), stored - hot as u64);
-        let subject = Subject::start_in(folder);
+        let urls: Vec<String> =
+            (0..hot).map(|_| signed_url(&subject, &issue(&subject, json!(1u64 << 52)))).collect();
+        let subject = subject.restarted(|folder| add_cold_tokens(folder, stored - hot as u64));
         let after_start = subject.resident_bytes();
         let requests = urls.iter().map(|url| {
             let body = json!({"credential": {"url": url}, "request": {"method": "HEAD"}}).to_string();

@@ -18,7 +18,9 @@ impl Report {
 
     pub fn print(&self, cases: &Cases, connections: &[u32]) {
         let baseline = cases.all[0].name;
-        println!("\n| case | connections | requests/s | ratio to bare | decisions/s | server CPU µs/request | p50 ms | p99 ms |");
+        println!(
+            "\n| case | connections | requests/s | ratio to bare | decisions/s | server CPU µs/request | p50 ms | p99 ms |"
+        );
         println!("|---|---|---|---|---|---|---|---|");
         for case in &cases.all {
             for count in connections {

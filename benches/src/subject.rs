@@ -4,20 +4,21 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::Arc;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use countermark_core::{TokenValue, ValueKind};
 use countermark_domain::clock::SystemClock;
-use countermark_domain::rng::SystemRng;
+use countermark_domain::rng::{Rng, SystemRng};
+use countermark_server::config::Config;
+use countermark_server::start::Background;
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// Only ever used against a throw-away installation.
-const ADMIN_KEY: &str = "cmk_8vQm2Tz5LrXw0KpYb7NdHs4GfJc9RaE13aoDyi";
 
 /// A running measured process; it ends with this value.
 pub struct Subject {
     child: Child,
-    _stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     pub service: String,
     pub bare: String,
     pub key: String,
@@ -26,32 +27,36 @@ pub struct Subject {
 
 impl Subject {
     pub fn start() -> Self {
-        Self::start_in(TempDir::new().expect("a temporary folder can be made"))
+        Self::start_with(TempDir::new().expect("a temporary folder can be made"), new_key())
     }
 
-    pub fn start_in(folder: TempDir) -> Self {
+    fn start_with(folder: TempDir, key: String) -> Self {
         let program = std::env::current_exe().expect("a running program has a path");
         let mut child = Command::new(program)
             .arg("--subject")
             .arg(folder.path())
+            .env("COUNTERMARK_BENCH_KEY", &key)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program can start itself");
         let stdin = child.stdin.take().expect("standard input is piped");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
-        let mut line = || lines.next().expect("the subject says where it listens").expect("and says it in text");
-        let (service, bare, key) = (line(), line(), line());
-        Self { child, _stdin: stdin, service, bare, key, folder }
+        let mut line =
+            || lines.next().expect("the subject says where it listens").expect("and says it in text");
+        let (service, bare) = (line(), line());
+        Self { child, stdin: Some(stdin), service, bare, key, folder }
     }
 
-    /// Stops the process and gives its folder back, for a start with the same data.
-    pub fn stop(mut self) -> TempDir {
+    /// Stops the process, lets `between` work on its folder, and starts it again on the same data.
+    pub fn restarted(mut self, between: impl FnOnce(&Path)) -> Self {
         // The subject ends when its standard input does.
-        drop(std::mem::replace(&mut self._stdin, Command::new("true").stdin(Stdio::piped()).spawn().expect("true runs").stdin.take().expect("is piped")));
+        drop(self.stdin.take());
         self.child.wait().expect("the subject ends");
+        between(self.folder.path());
         let empty = TempDir::new().expect("a temporary folder can be made");
-        std::mem::replace(&mut self.folder, empty)
+        let (folder, key) = (std::mem::replace(&mut self.folder, empty), self.key.clone());
+        Self::start_with(folder, key)
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Value {
@@ -64,7 +69,8 @@ impl Subject {
 
     /// User and system time of the process so far, in microseconds.
     pub fn cpu_micros(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the subject runs");
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the subject runs");
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks = |place: usize| fields[place].parse::<u64>().expect("times are whole ticks");
         // Fields 14 and 15 of proc(5), counted from the state; a tick is 10 ms on every Linux in use.
@@ -73,8 +79,10 @@ impl Subject {
 
     /// Resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the subject runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("proc tells the resident size");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the subject runs");
+        let line =
+            status.lines().find(|line| line.starts_with("VmRSS:")).expect("proc tells the resident size");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("in kB") * 1024
     }
 }
@@ -88,23 +96,37 @@ impl Drop for Subject {
 
 /// The child's own main: serves until its standard input ends.
 pub fn serve(folder: &str) -> ExitCode {
-    actix_web::rt::System::new().block_on(serve_both(Path::new(folder)))
+    let config = config(Path::new(folder));
+    let service = Background::start(config, Box::new(SystemClock), Arc::new(SystemRng));
+    let service = service.expect("a throw-away installation starts");
+    actix_web::rt::System::new().block_on(serve_bare(service.address));
+    service.stop().expect("the service stops");
+    ExitCode::SUCCESS
 }
 
-async fn serve_both(folder: &Path) -> ExitCode {
-    let config = config(folder);
-    let running = countermark_server::start::start(config, Box::new(SystemClock), Box::new(SystemRng)).await;
-    let running = running.expect("a throw-away installation starts");
+async fn serve_bare(service: SocketAddr) {
     let bare = HttpServer::new(|| App::new().route("/bare", web::to(HttpResponse::NoContent)))
         .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .expect("a free port");
-    let bare_address = bare.addrs()[0];
-    let bare = bare.run();
-    actix_web::rt::spawn(bare);
-    println!("http://{}\nhttp://{bare_address}\n{ADMIN_KEY}", running.address());
+    let address = bare.addrs()[0];
+    actix_web::rt::spawn(bare.run());
+    println!("http://{service}\nhttp://{address}");
     std::io::stdout().flush().expect("the parent reads");
     let ended = actix_web::rt::task::spawn_blocking(|| std::io::stdin().lines().count());
-    let _ = ended.await;
-    running.stop().await;
-    ExitCode::SUCCESS
+    ended.await.expect("reading to the end does not panic");
+}
+
+fn new_key() -> String {
+    TokenValue::generate(ValueKind::ApiKey, &mut |bytes| SystemRng.fill(bytes)).expose().to_owned()
+}
+
+fn config(folder: &Path) -> Config {
+    let environment = [
+        ("COUNTERMARK__ADMIN_KEY", std::env::var("COUNTERMARK_BENCH_KEY").expect("the parent gives a key")),
+        ("COUNTERMARK__DATA__DIRECTORY", folder.display().to_string()),
+        ("COUNTERMARK__SERVER__LISTEN", "127.0.0.1:0".to_owned()),
+        ("COUNTERMARK__LIMITS__CONNECTIONS", "4096".to_owned()),
+    ];
+    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Config::load(None, environment, &[]).expect("these settings are good")
 }

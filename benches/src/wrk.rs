@@ -24,12 +24,20 @@ pub fn run(case: &Case, connections: u32, seconds: u32) -> Run {
         .output()
         .expect("wrk is installed (Debian package wrk)");
     let text = String::from_utf8_lossy(&output.stdout);
-    let figures = text.lines().find_map(|line| line.strip_prefix("FIGURES ")).unwrap_or_else(|| {
-        panic!("wrk gave no figures: {text}{}", String::from_utf8_lossy(&output.stderr))
-    });
-    let figures: Vec<f64> = figures.split_whitespace().map(|it| it.parse().expect("figures are numbers")).collect();
-    let [requests, micros, p50, p99, wrong, socket_errors] = figures[..] else { panic!("six figures: {text}") };
-    assert!(wrong == 0.0 && socket_errors == 0.0, "{}: {wrong} refused answers, {socket_errors} broken", case.name);
+    let figures = text
+        .lines()
+        .find_map(|line| line.strip_prefix("FIGURES "))
+        .unwrap_or_else(|| panic!("wrk gave no figures: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let figures: Vec<f64> =
+        figures.split_whitespace().map(|it| it.parse().expect("figures are numbers")).collect();
+    let [requests, micros, p50, p99, wrong, socket_errors] = figures[..] else {
+        panic!("six figures: {text}")
+    };
+    assert!(
+        wrong == 0.0 && socket_errors == 0.0,
+        "{}: {wrong} refused answers, {socket_errors} broken",
+        case.name
+    );
     Run {
         requests: requests as u64,
         per_second: requests * 1e6 / micros,
@@ -43,7 +51,10 @@ fn script_of(case: &Case) -> String {
     let mut requests = String::new();
     for (path, body) in &case.requests {
         let body = body.replace('\\', "\\\\").replace('\'', "\\'");
-        requests.push_str(&format!("  list[#list+1] = wrk.format('{}', '{path}', headers, '{body}')\n", case.method));
+        requests.push_str(&format!(
+            "  list[#list+1] = wrk.format('{}', '{path}', headers, '{body}')\n",
+            case.method
+        ));
     }
     format!(
         "local list, next = {{}}, 0\n\
