@@ -146,11 +146,12 @@ impl Cache {
         }
     }
 
-    /// Keeps what a read found unless a change has been applied since its snapshot.
-    pub(crate) fn fill(&self, by: Lookup, position: Position, found: Option<&Arc<Entry>>) {
+    /// Keeps what a read found unless a change has been applied since its snapshot; whether it was kept, and so is still
+    /// true.
+    pub(crate) fn fill(&self, by: Lookup, position: Position, found: Option<&Arc<Entry>>) -> bool {
         let applied = self.applied.read().unwrap_or_else(PoisonError::into_inner);
         if position < *applied {
-            return;
+            return false;
         }
         match found {
             None => self.absent.insert(by, ()),
@@ -161,6 +162,12 @@ impl Cache {
                 self.tokens.insert(entry.terms.id, Arc::clone(entry));
             }
         }
+        true
+    }
+
+    /// Whether this very entry is what a look-up would find now: no change has taken it out.
+    pub(crate) fn holds(&self, entry: &Arc<Entry>) -> bool {
+        self.tokens.get(&entry.terms.id).is_some_and(|held| Arc::ptr_eq(&held, entry))
     }
 
     /// Forgets one token, which the next look-up reads anew.

@@ -1,7 +1,12 @@
 //! When a call that ends or narrows something has been answered, nothing more is allowed.
 
+use std::sync::Arc;
+
 use countermark_core::DenyReason;
-use countermark_domain::{Credential, DomainError, Facts, Outcome, Patch, TokenPatch};
+use countermark_domain::{
+    Credential, DomainError, Facts, NewPassword, Outcome, Patch, PurposeDraft, Question, TokenPatch,
+};
+use zeroize::Zeroizing;
 
 use crate::installation::{Installation, api_key, ask_with, at, get, image_url, link, link_by, upload};
 
@@ -96,6 +101,34 @@ async fn a_narrowing_holds_when_it_has_been_answered() {
         here.service.update(&here.admin, issued.token.terms.id, None, patch).await.unwrap();
         assert_eq!(here.ask(get(&url)).await.unwrap_err(), reason);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_waits_for_a_password_while_its_token_is_revoked_is_refused() {
+    let here = Arc::new(Installation::new().await);
+    let mut draft = image_url(None);
+    if let PurposeDraft::ImageUrl { authentication, .. } = &mut draft.purpose {
+        let password = Zeroizing::new("open sesame".to_owned());
+        authentication.insert("alice".to_owned(), NewPassword::Plain(password));
+    }
+    let issued = here.issue(draft).await;
+    let url: Arc<str> = link(&issued).into();
+    let asking: Vec<_> = (0..20)
+        .map(|_| {
+            let (here, url) = (Arc::clone(&here), Arc::clone(&url));
+            tokio::spawn(async move {
+                let facts = Facts { viewer: Some(("alice", "open sesame")), ..Facts::default() };
+                here.ask(Question { facts, ..get(&url) }).await.map(|_| ())
+            })
+        })
+        .collect();
+    here.service.revoke(&here.admin, issued.token.terms.id, false).await.unwrap();
+    let mut answers = Vec::new();
+    for asked in asking {
+        answers.push(asked.await.unwrap());
+    }
+    // Two hashes run at once, each far longer than a revocation: whoever queued behind them answers after it.
+    assert_eq!(answers.last(), Some(&Err(DenyReason::Revoked)));
 }
 
 async fn regenerated(
