@@ -1,9 +1,6 @@
 //! The life of a token over the native API, against a real database.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod installation;
-
-use installation::{Installation, NOW, request, text};
+use crate::installation::{Installation, NOW, request, text};
 use serde_json::{Value, json};
 
 const TOKENS: &str = "/v1/access-tokens";
