@@ -95,6 +95,14 @@ impl Service {
         Ok(made.then_some(issued))
     }
 
+    /// Whether the installation has had its first administrator.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn is_bootstrapped(&self) -> Result<bool, DomainError> {
+        Ok(self.store.is_bootstrapped().await?)
+    }
+
     /// Makes a further administrator without any caller: only for the operator who holds the database.
     ///
     /// # Errors
