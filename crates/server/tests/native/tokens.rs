@@ -134,6 +134,7 @@ async fn if_match_holds_a_patch_to_the_revision_that_was_read() {
     };
     assert_eq!((send("\"1\"").await, send("\"1\"").await, send("*").await), (200, 412, 200));
     assert_eq!((send("\"other\"").await, send("\"03\"").await), (412, 412));
+    assert_eq!(send("\"3\"").await, 200, "the newest revision, not the first");
     for bad in ["W/\"3\"", "3", "\"3", "\"3\", \"4\"", ""] {
         assert_eq!(send(bad).await, 400, "{bad}");
     }
