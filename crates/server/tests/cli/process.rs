@@ -72,17 +72,16 @@ impl Place {
         let mut command = self.command(&["serve", "--json", "--listen", "127.0.0.1:0"], environment);
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut said = String::new();
-        loop {
-            let from = said.len();
-            let read = out.read_line(&mut said).unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Server { url: String::new(), said: String::new(), child, out };
+        while server.url.is_empty() {
+            let from = server.said.len();
+            let read = server.out.read_line(&mut server.said).unwrap();
             assert!(read > 0, "the service ended: {}", std::fs::read_to_string(&log).unwrap());
-            let line: Value = serde_json::from_str(&said[from..]).unwrap();
-            if let Some(url) = line["address"].as_str() {
-                return Server { url: url.to_owned(), said, child, out };
-            }
+            let line: Value = serde_json::from_str(&server.said[from..]).unwrap();
+            server.url = line["address"].as_str().unwrap_or_default().to_owned();
         }
+        server
     }
 
     /// The generated administrator key of this place.

@@ -1,6 +1,8 @@
 //! Starting and stopping the service.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use countermark_domain::clock::FixedClock;
@@ -36,16 +38,18 @@ fn the_first_start_makes_one_key_in_a_private_file_and_prints_only_its_path() {
 #[test]
 fn a_terminal_is_shown_the_key_and_no_file_stays() {
     let place = Place::new();
-    let binary = env!("CARGO_BIN_EXE_countermark");
-    let script = format!("timeout 2 {binary} serve --listen 127.0.0.1:0");
-    let shown = std::process::Command::new("script")
-        .args(["-qec", &script, "/dev/null"])
-        .current_dir(place.path(""))
-        .stdin(std::process::Stdio::null())
-        .output();
+    let script = format!("{} serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_countermark"));
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-qec", &script, "/dev/null"]).current_dir(place.path(""));
+    let started = terminal.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     // Without util-linux there is no terminal to be had.
-    let Ok(shown) = shown else { return };
-    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let Ok(mut started) = started else { return };
+    let mut out = BufReader::new(started.stdout.take().unwrap());
+    let mut shown = String::new();
+    while !shown.contains("/docs/") && out.read_line(&mut shown).unwrap() > 0 {}
+    // The terminal goes away, and the service with it.
+    started.kill().unwrap();
+    started.wait().unwrap();
     assert!(shown.contains("cmk_") && shown.contains("/docs/"), "{shown}");
     assert!(!place.data("admin.key").exists());
 }
