@@ -20,6 +20,9 @@ pub struct Client {
 /// Where the service is if nothing else is said.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
+/// How URLs of this machine itself begin.
+const LOCAL: [&str; 3] = ["http://127.", "http://localhost", "http://[::1]"];
+
 /// Longest wait for a whole answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -51,14 +54,17 @@ impl Client {
         if !(base.starts_with("http://") || base.starts_with("https://")) {
             return Err(Failure::usage("COUNTERMARK_URL: expected http:// or https:// and a host"));
         }
-        let agent = Agent::config_builder()
+        let mut config = Agent::config_builder()
             .http_status_as_error(false)
             // The key must not follow to wherever an answer points.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(patience))
-            .build()
-            .into();
+            .timeout_global(Some(patience));
+        if LOCAL.iter().any(|local| base.starts_with(local)) {
+            // A proxy of the environment cannot reach this machine's own addresses.
+            config = config.proxy(None);
+        }
+        let agent = config.build().into();
         Ok(Self { base, key, agent })
     }
 

@@ -28,7 +28,7 @@ pub enum Token {
         /// The token's id
         id: TokenId,
         /// Also end everything that it has issued
-        #[arg(long, conflicts_with = "purge")]
+        #[arg(long)]
         cascade: bool,
         /// Also remove the record
         #[arg(long)]
