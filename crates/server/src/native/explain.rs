@@ -75,7 +75,7 @@ pub async fn explain(
     let wire: AuthorizeRequest<'_> = json::read(&bytes)?;
     let asker = Asker { caller: caller.id(), route: "explain", header_key: None };
     let client = wire.client();
-    let question = wire.question("", client.as_deref(), asker)?;
+    let question = wire.question(None, client.as_deref(), asker)?;
     let explanation = state.service.explain(&question).await.map_err(problem)?;
     Ok(answered(&ExplainAnswer::of(explanation)))
 }

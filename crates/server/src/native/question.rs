@@ -29,7 +29,7 @@ pub struct AuthorizeRequest<'a> {
     /// What it is to be used for. Host, cloud and path of a signed URL come from the URL alone.
     #[serde(default, borrow, deserialize_with = "optional_object")]
     #[schema(value_type = Option<WireFacts>)]
-    request: Option<WireFacts<'a>>,
+    request: Option<Box<WireFacts<'a>>>,
     /// Uses to take if the request counts, all or none; 1 if absent, 0 takes nothing.
     #[serde(default)]
     cost: Option<Cost>,
@@ -61,7 +61,7 @@ pub struct WireCredential<'a> {
     /// HTTP Basic credentials: user name and password are both the token value.
     #[serde(default, borrow, deserialize_with = "optional_object")]
     #[schema(value_type = Option<WireBasic>)]
-    basic: Option<WireBasic<'a>>,
+    basic: Option<Box<WireBasic<'a>>>,
 }
 
 /// HTTP Basic credentials.
@@ -126,7 +126,7 @@ pub struct WireFacts<'a> {
     /// The viewer's own HTTP Basic credentials, for tokens with `authentication`.
     #[serde(default, borrow, deserialize_with = "optional_object")]
     #[schema(value_type = Option<WireBasic>)]
-    basic: Option<WireBasic<'a>>,
+    basic: Option<Box<WireBasic<'a>>>,
 }
 
 /// The answer to a question; the members of a token are null until the credential is proven to be its own.
@@ -173,13 +173,13 @@ pub struct Asker<'a> {
 }
 
 impl AuthorizeRequest<'_> {
-    /// The question; `at` is the JSON pointer of this object in the body, `client` what [`AuthorizeRequest::client`] gave.
+    /// The question; `item` is this object's place in a batch, `client` what [`AuthorizeRequest::client`] gave.
     ///
     /// # Errors
     /// 400 for no or several credentials and for a key in body and header that differ.
     pub fn question<'q>(
         &'q self,
-        at: &str,
+        item: Option<usize>,
         client: Option<&'q str>,
         asker: Asker<'q>,
     ) -> Result<Question<'q>, Problem> {
@@ -190,7 +190,7 @@ impl AuthorizeRequest<'_> {
                 Credential::Basic { username: &basic.username, password: &basic.password }
             }
             _ => {
-                let pointer = format!("{at}/credential");
+                let pointer = pointer_in(item, "credential");
                 return Err(Problem::invalid_member(pointer, "expected exactly one of url, value and basic"));
             }
         };
@@ -203,11 +203,11 @@ impl AuthorizeRequest<'_> {
         };
         let key = match (self.idempotency_key.as_deref(), asker.header_key) {
             (Some(one), Some(other)) if one != other => {
-                let pointer = format!("{at}/idempotencyKey");
+                let pointer = pointer_in(item, "idempotencyKey");
                 return Err(Problem::invalid_member(pointer, "expected the same key as in the header"));
             }
             (Some(""), _) => {
-                let pointer = format!("{at}/idempotencyKey");
+                let pointer = pointer_in(item, "idempotencyKey");
                 return Err(Problem::invalid_member(pointer, "expected 1 to 255 characters"));
             }
             (key, header_key) => key.or(header_key),
@@ -265,6 +265,13 @@ impl AuthorizeAnswer {
             remaining: token.and_then(|(terms, used)| terms.remaining(used)),
             expiry: token.and_then(|(terms, _)| terms.expiry),
         }
+    }
+}
+
+fn pointer_in(item: Option<usize>, member: &str) -> String {
+    match item {
+        None => format!("/{member}"),
+        Some(place) => format!("/items/{place}/{member}"),
     }
 }
 
