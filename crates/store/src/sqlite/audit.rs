@@ -1,0 +1,74 @@
+//! The audit log.
+
+use countermark_core::{TokenId, UnixSeconds};
+use countermark_domain::store::{AuditEntry, AuditFilter, AuditRecord, StoreError};
+use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
+
+use super::row::{Reader, signed};
+use super::unavailable;
+
+pub(crate) async fn append(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO audit_log (at, actor, action, token, address, request_id, members)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )
+    .bind(signed(entry.at.get()))
+    .bind(entry.actor.map(|id| id.to_string()))
+    .bind(entry.action)
+    .bind(entry.token.map(|id| id.to_string()))
+    .bind(entry.address.map(|address| address.to_string()))
+    .bind(&entry.request_id)
+    .bind(serde_json::to_string(&entry.members).expect("a list of strings serialises"))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+/// The entry of a token that the installation itself removes.
+pub(crate) fn of_sweep(token: TokenId, at: UnixSeconds) -> AuditEntry {
+    AuditEntry {
+        at,
+        actor: None,
+        action: "token.sweep",
+        token: Some(token),
+        address: None,
+        request_id: None,
+        members: Vec::new(),
+    }
+}
+
+pub(crate) async fn read(readers: &SqlitePool, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+    let mut query = QueryBuilder::new(
+        "SELECT number, at, actor, action, token, address, request_id, members FROM audit_log WHERE true",
+    );
+    if let Some(token) = filter.token {
+        query.push(" AND token = ").push_bind(token.to_string());
+    }
+    if let Some(actor) = filter.actor {
+        query.push(" AND actor = ").push_bind(actor.to_string());
+    }
+    if let Some(action) = &filter.action {
+        query.push(" AND action = ").push_bind(action.clone());
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND number < ").push_bind(signed(before));
+    }
+    query.push(" ORDER BY number DESC LIMIT ").push_bind(filter.at_most);
+    let rows = query.build().fetch_all(readers).await.map_err(unavailable)?;
+    rows.iter()
+        .map(|row| {
+            let reader = Reader::new(row, "audit_log", "number");
+            Ok(AuditRecord {
+                number: reader.unsigned("number")?,
+                at: reader.instant("at")?,
+                actor: reader.optional_token_id("actor")?,
+                action: reader.column("action")?,
+                token: reader.optional_token_id("token")?,
+                address: reader.column("address")?,
+                request_id: reader.column("request_id")?,
+                members: reader.json("members")?,
+            })
+        })
+        .collect()
+}

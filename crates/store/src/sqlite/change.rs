@@ -1,0 +1,395 @@
+//! Changes of the configuration: each takes its position in its own transaction and is announced after its commit.
+
+use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_domain::store::{
+    AuditEntry, Change, Changed, IDEMPOTENCY_SECONDS, Inserted, KeptAnswer, NewCredential, Position,
+    StoreError,
+};
+use sqlx::{Row, SqliteConnection};
+
+use super::credential::{self, Stored};
+use super::row::{Reader, signed};
+use super::writer::Verdict;
+use super::{Vault, audit, idempotency, unavailable};
+use crate::record;
+
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    token: &Token,
+    credential: NewCredential,
+    entry: AuditEntry,
+    kept: Option<KeptAnswer>,
+) -> Result<Verdict<Inserted>, StoreError> {
+    if let Some(kept) = &kept
+        && !idempotency::keep(connection, vault, kept, entry.at).await?
+    {
+        return Ok(Verdict::Undo(Inserted::KeyTaken));
+    }
+    match insert_rows(connection, vault, token, credential, &entry).await? {
+        Some(change) => Ok(Verdict::Announce(Inserted::Done, change)),
+        None => Ok(Verdict::Undo(Inserted::ValueTaken)),
+    }
+}
+
+pub(crate) async fn bootstrap(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    token: &Token,
+    credential: NewCredential,
+    entry: AuditEntry,
+) -> Result<Verdict<bool>, StoreError> {
+    let done = sqlx::query("UPDATE installation SET bootstrapped_at = ?1 WHERE bootstrapped_at IS NULL")
+        .bind(signed(entry.at.get()))
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    if done.rows_affected() == 0 {
+        return Ok(Verdict::Undo(false));
+    }
+    match insert_rows(connection, vault, token, credential, &entry).await? {
+        Some(change) => Ok(Verdict::Announce(true, change)),
+        None => {
+            Err(StoreError::Unavailable("the first administrator's value belongs to another token".into()))
+        }
+    }
+}
+
+/// `None` if another token has the value; the caller must then roll back.
+async fn insert_rows(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    token: &Token,
+    credential: NewCredential,
+    entry: &AuditEntry,
+) -> Result<Option<Change>, StoreError> {
+    insert_token(connection, token).await?;
+    insert_counters(connection, token).await?;
+    let at = token.about.created_at;
+    let values = match credential::store(connection, vault, token.terms.id, credential, at).await? {
+        Stored::Value(digest) => vec![digest],
+        Stored::Secret => Vec::new(),
+        Stored::Taken => return Ok(None),
+    };
+    audit::append(connection, entry).await?;
+    announce(connection, vec![token.terms.id], values).await.map(Some)
+}
+
+async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
+    let about = &token.about;
+    sqlx::query(
+        "INSERT INTO access_tokens (id, name, description, owner, labels, not_before, terms, auto_delete, sweep_at,
+                                    recoverable, preview, dialect, created_at, updated_at, created_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )
+    .bind(token.terms.id.to_string())
+    .bind(&about.name)
+    .bind(&about.description)
+    .bind(token.terms.owner.as_deref())
+    .bind(labels(token))
+    .bind(optional(token.terms.not_before))
+    .bind(record::to_json(&token.terms.purpose))
+    .bind(about.auto_delete)
+    .bind(sweep_at(token))
+    .bind(about.recoverable)
+    .bind(&about.preview)
+    .bind(about.dialect.name())
+    .bind(signed(about.created_at.get()))
+    .bind(signed(about.updated_at.get()))
+    .bind(about.created_by.map(|id| id.to_string()))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO token_counters (token, revision, enabled, revoked_at, expiry, use_limit, used, last_used_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )
+    .bind(token.terms.id.to_string())
+    .bind(signed(token.terms.revision))
+    .bind(token.terms.enabled)
+    .bind(optional(token.terms.revoked_at))
+    .bind(optional(token.terms.expiry))
+    .bind(token.terms.limit.map(signed))
+    .bind(signed(token.usage.used))
+    .bind(optional(token.usage.last_used_at))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+pub(crate) async fn update(
+    connection: &mut SqliteConnection,
+    token: &Token,
+    expected: u64,
+    entry: AuditEntry,
+) -> Result<Verdict<Changed>, StoreError> {
+    let used = match judge(connection, token.terms.id, expected).await? {
+        Ok(used) => used,
+        Err(refusal) => return Ok(Verdict::Undo(refusal)),
+    };
+    if token.terms.limit.is_some_and(|limit| limit < used) {
+        return Ok(Verdict::Undo(Changed::LimitBelowUsed));
+    }
+    sqlx::query(
+        "UPDATE token_counters SET revision = ?2, enabled = ?3, expiry = ?4, use_limit = ?5 WHERE token = ?1",
+    )
+    .bind(token.terms.id.to_string())
+    .bind(signed(token.terms.revision))
+    .bind(token.terms.enabled)
+    .bind(optional(token.terms.expiry))
+    .bind(token.terms.limit.map(signed))
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    update_token(connection, token).await?;
+    audit::append(connection, &entry).await?;
+    let change = announce(connection, vec![token.terms.id], Vec::new()).await?;
+    Ok(Verdict::Announce(Changed::Done, change))
+}
+
+async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
+    let about = &token.about;
+    sqlx::query(
+        "UPDATE access_tokens
+         SET name = ?2, description = ?3, owner = ?4, labels = ?5, not_before = ?6, terms = ?7, auto_delete = ?8,
+             sweep_at = ?9, updated_at = ?10
+         WHERE id = ?1",
+    )
+    .bind(token.terms.id.to_string())
+    .bind(&about.name)
+    .bind(&about.description)
+    .bind(token.terms.owner.as_deref())
+    .bind(labels(token))
+    .bind(optional(token.terms.not_before))
+    .bind(record::to_json(&token.terms.purpose))
+    .bind(about.auto_delete)
+    .bind(sweep_at(token))
+    .bind(signed(about.updated_at.get()))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+/// What a regeneration replaces: the secret half, and what is shown of it.
+pub(crate) struct Regeneration<'a> {
+    pub token: &'a Token,
+    pub expected: u64,
+    pub credential: NewCredential,
+    pub overlap_until: UnixSeconds,
+}
+
+pub(crate) async fn regenerate(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    regeneration: Regeneration<'_>,
+    entry: AuditEntry,
+    kept: Option<KeptAnswer>,
+) -> Result<Verdict<Changed>, StoreError> {
+    let Regeneration { token, expected, credential, overlap_until } = regeneration;
+    let id = token.terms.id;
+    if let Some(kept) = &kept
+        && !idempotency::keep(connection, vault, kept, entry.at).await?
+    {
+        return Ok(Verdict::Undo(Changed::KeyTaken));
+    }
+    if let Err(refusal) = judge(connection, id, expected).await? {
+        return Ok(Verdict::Undo(refusal));
+    }
+    credential::end_former(connection, id, overlap_until).await?;
+    let values = match credential::store(connection, vault, id, credential, token.about.updated_at).await? {
+        Stored::Value(digest) => vec![digest],
+        Stored::Secret => Vec::new(),
+        Stored::Taken => return Ok(Verdict::Undo(Changed::ValueTaken)),
+    };
+    update_preview(connection, token).await?;
+    audit::append(connection, &entry).await?;
+    let change = announce(connection, vec![id], values).await?;
+    Ok(Verdict::Announce(Changed::Done, change))
+}
+
+async fn update_preview(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
+    let id = token.terms.id.to_string();
+    sqlx::query("UPDATE token_counters SET revision = ?2 WHERE token = ?1")
+        .bind(&id)
+        .bind(signed(token.terms.revision))
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    sqlx::query("UPDATE access_tokens SET preview = ?2, recoverable = ?3, updated_at = ?4 WHERE id = ?1")
+        .bind(&id)
+        .bind(&token.about.preview)
+        .bind(token.about.recoverable)
+        .bind(signed(token.about.updated_at.get()))
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(())
+}
+
+/// The uses so far of a token that has the expected revision, or why it must not be changed.
+async fn judge(
+    connection: &mut SqliteConnection,
+    id: TokenId,
+    expected: u64,
+) -> Result<Result<u64, Changed>, StoreError> {
+    let row = sqlx::query("SELECT token, revision, used FROM token_counters WHERE token = ?1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)?;
+    let Some(row) = row else { return Ok(Err(Changed::Gone)) };
+    let reader = Reader::new(&row, "token_counters", "token");
+    if reader.unsigned("revision")? != expected {
+        return Ok(Err(Changed::Stale));
+    }
+    Ok(Ok(reader.unsigned("used")?))
+}
+
+/// All that a token has issued, down to the last; UNION also ends on a circle.
+const DESCENT: &str = "
+    WITH RECURSIVE ended (id) AS (
+        SELECT id FROM access_tokens WHERE id = ?1
+        UNION
+        SELECT child.id FROM ended JOIN access_tokens child ON child.created_by = ended.id WHERE ?2
+    )
+    SELECT ended.id AS id, c.revoked_at IS NULL AS is_live FROM ended JOIN token_counters c ON c.token = ended.id";
+
+pub(crate) async fn revoke(
+    connection: &mut SqliteConnection,
+    id: TokenId,
+    at: UnixSeconds,
+    cascade: bool,
+    entry: AuditEntry,
+) -> Result<Verdict<Vec<TokenId>>, StoreError> {
+    let rows = sqlx::query(DESCENT)
+        .bind(id.to_string())
+        .bind(cascade)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let mut revoked = Vec::with_capacity(rows.len());
+    let mut live = Vec::new();
+    for row in &rows {
+        let reader = Reader::new(row, "access_tokens", "id");
+        let id = reader.token_id("id")?;
+        revoked.push(id);
+        if row.try_get::<bool, _>("is_live").map_err(unavailable)? {
+            live.push(id);
+        }
+    }
+    if revoked.is_empty() {
+        return Ok(Verdict::Undo(revoked));
+    }
+    audit::append(connection, &entry).await?;
+    if live.is_empty() {
+        return Ok(Verdict::Keep(revoked));
+    }
+    end(connection, &live, at).await?;
+    let change = announce(connection, live, Vec::new()).await?;
+    Ok(Verdict::Announce(revoked, change))
+}
+
+async fn end(connection: &mut SqliteConnection, live: &[TokenId], at: UnixSeconds) -> Result<(), StoreError> {
+    let ids = serde_json::to_string(live).expect("ids are strings");
+    for statement in [
+        "UPDATE token_counters SET revoked_at = ?2, revision = revision + 1
+         WHERE token IN (SELECT value FROM json_each(?1))",
+        "UPDATE access_tokens SET updated_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
+    ] {
+        sqlx::query(statement)
+            .bind(&ids)
+            .bind(signed(at.get()))
+            .execute(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn purge(
+    connection: &mut SqliteConnection,
+    id: TokenId,
+    entry: AuditEntry,
+) -> Result<Verdict<bool>, StoreError> {
+    // Credentials, counters and figures go with it by their foreign keys.
+    let done = sqlx::query("DELETE FROM access_tokens WHERE id = ?1")
+        .bind(id.to_string())
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    if done.rows_affected() == 0 {
+        return Ok(Verdict::Undo(false));
+    }
+    audit::append(connection, &entry).await?;
+    let change = announce(connection, vec![id], Vec::new()).await?;
+    Ok(Verdict::Announce(true, change))
+}
+
+pub(crate) async fn sweep(
+    connection: &mut SqliteConnection,
+    now: UnixSeconds,
+    at_most: u32,
+) -> Result<Verdict<u64>, StoreError> {
+    let forgotten = sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?1 - ?2")
+        .bind(signed(now.get()))
+        .bind(signed(IDEMPOTENCY_SECONDS))
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let rows = sqlx::query(
+        "DELETE FROM access_tokens
+         WHERE id IN (SELECT id FROM access_tokens WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2) RETURNING id",
+    )
+    .bind(signed(now.get()))
+    .bind(at_most)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    let swept: Vec<TokenId> = rows
+        .iter()
+        .map(|row| Reader::new(row, "access_tokens", "id").token_id("id"))
+        .collect::<Result<_, _>>()?;
+    if swept.is_empty() {
+        let nothing = forgotten.rows_affected() == 0;
+        return Ok(if nothing { Verdict::Undo(0) } else { Verdict::Keep(0) });
+    }
+    let count = swept.len() as u64;
+    for token in &swept {
+        audit::append(connection, &audit::of_sweep(*token, now)).await?;
+    }
+    let change = announce(connection, swept, Vec::new()).await?;
+    Ok(Verdict::Announce(count, change))
+}
+
+async fn announce(
+    connection: &mut SqliteConnection,
+    tokens: Vec<TokenId>,
+    values: Vec<ValueDigest>,
+) -> Result<Change, StoreError> {
+    let row = sqlx::query(
+        "UPDATE installation SET change_position = change_position + 1 RETURNING change_position",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(unavailable)?;
+    let position = Reader::new(&row, "installation", "change_position").unsigned("change_position")?;
+    Ok(Change { position: Position(position), tokens, values })
+}
+
+fn labels(token: &Token) -> String {
+    serde_json::to_string(&token.about.labels).expect("a map of strings serialises")
+}
+
+fn sweep_at(token: &Token) -> Option<i64> {
+    if token.about.auto_delete { optional(token.terms.expiry) } else { None }
+}
+
+fn optional(instant: Option<UnixSeconds>) -> Option<i64> {
+    instant.map(|it| signed(it.get()))
+}

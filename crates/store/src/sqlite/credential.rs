@@ -1,0 +1,186 @@
+//! The secret halves of tokens: values by digest, secrets sealed.
+
+use countermark_core::{KeyVersion, TokenId, TokenKind, UnixSeconds, ValueDigest};
+use countermark_domain::store::{AuditEntry, NewCredential, Revealed, StoreError};
+use sqlx::SqliteConnection;
+
+use super::row::{Reader, signed};
+use super::token::{secret_cell, secret_row, value_cell, value_row};
+use super::writer::Verdict;
+use super::{Vault, audit, unavailable};
+
+/// What became of a new credential.
+pub(crate) enum Stored {
+    /// A value, found by this digest.
+    Value(ValueDigest),
+    /// A signing secret.
+    Secret,
+    /// Another token has the value.
+    Taken,
+}
+
+/// Stores the credential that is the current one from now on.
+pub(crate) async fn store(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    id: TokenId,
+    credential: NewCredential,
+    at: UnixSeconds,
+) -> Result<Stored, StoreError> {
+    match credential {
+        NewCredential::Value { value, recoverable } => {
+            let digest = vault.digester.digest(&value);
+            let row = value_row(&id.to_string(), &digest.0);
+            let sealed = recoverable.then(|| vault.sealer.seal(value_cell(&row), value.as_bytes()));
+            let is_new = store_value(connection, vault, id, digest, sealed, at).await?;
+            Ok(if is_new { Stored::Value(digest) } else { Stored::Taken })
+        }
+        NewCredential::Secret(secret) => {
+            let version = next_version(connection, id).await?;
+            let row = secret_row(id, version);
+            let sealed = vault.sealer.seal(secret_cell(&row), secret.expose().as_bytes());
+            store_secret(connection, vault, id, version, sealed, at).await?;
+            Ok(Stored::Secret)
+        }
+    }
+}
+
+async fn store_value(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    id: TokenId,
+    digest: ValueDigest,
+    sealed: Option<Vec<u8>>,
+    at: UnixSeconds,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO token_values (digest, token, number, created_at, valid_until, sealed, master_key_version)
+         SELECT ?1, ?2, 1 + ifnull(max(number), 0), ?3, NULL, ?4, ?5 FROM token_values WHERE token = ?2
+         ON CONFLICT (digest) DO NOTHING",
+    )
+    .bind(digest.0.to_vec())
+    .bind(id.to_string())
+    .bind(signed(at.get()))
+    .bind(sealed)
+    .bind(vault.sealer.version())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn next_version(connection: &mut SqliteConnection, id: TokenId) -> Result<u16, StoreError> {
+    let highest: i64 =
+        sqlx::query_scalar("SELECT ifnull(max(version), 0) FROM signing_secrets WHERE token = ?1")
+            .bind(id.to_string())
+            .fetch_one(connection)
+            .await
+            .map_err(unavailable)?;
+    u16::try_from(highest + 1)
+        .map_err(|_| StoreError::Unavailable(format!("token {id} has used up its 65535 secret versions")))
+}
+
+async fn store_secret(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    id: TokenId,
+    version: u16,
+    sealed: Vec<u8>,
+    at: UnixSeconds,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO signing_secrets (token, version, created_at, verify_until, sealed, master_key_version)
+         VALUES (?1, ?2, ?3, NULL, ?4, ?5)",
+    )
+    .bind(id.to_string())
+    .bind(version)
+    .bind(signed(at.get()))
+    .bind(sealed)
+    .bind(vault.sealer.version())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+/// Lets every credential of a token end at `until`, if it does not end earlier.
+pub(crate) async fn end_former(
+    connection: &mut SqliteConnection,
+    id: TokenId,
+    until: UnixSeconds,
+) -> Result<(), StoreError> {
+    for statement in [
+        "UPDATE token_values SET valid_until = min(ifnull(valid_until, ?2), ?2) WHERE token = ?1",
+        "UPDATE signing_secrets SET verify_until = min(ifnull(verify_until, ?2), ?2) WHERE token = ?1",
+    ] {
+        sqlx::query(statement)
+            .bind(id.to_string())
+            .bind(signed(until.get()))
+            .execute(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+/// Opens the current credential and notes in the same transaction that it was shown.
+pub(crate) async fn reveal(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    id: TokenId,
+    entry: &AuditEntry,
+) -> Result<Verdict<Option<Revealed>>, StoreError> {
+    let revealed = match id.kind() {
+        TokenKind::ImageUrl => open_secret(connection, vault, id).await?,
+        TokenKind::Upload | TokenKind::ApiKey => open_value(connection, vault, id).await?,
+    };
+    if revealed.is_none() {
+        return Ok(Verdict::Undo(None));
+    }
+    audit::append(connection, entry).await?;
+    Ok(Verdict::Keep(revealed))
+}
+
+async fn open_secret(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    id: TokenId,
+) -> Result<Option<Revealed>, StoreError> {
+    let row = sqlx::query(
+        "SELECT token, version, sealed, master_key_version FROM signing_secrets
+         WHERE token = ?1 ORDER BY version DESC LIMIT 1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    let Some(row) = row else { return Ok(None) };
+    let reader = Reader::new(&row, "signing_secrets", "token");
+    let version = u16::try_from(reader.unsigned("version")?).map_err(|_| reader.corrupt("version"))?;
+    let sealed: &[u8] = reader.column("sealed")?;
+    let name = secret_row(id, version);
+    let text = vault.open_text(secret_cell(&name), reader.unsigned("master_key_version")?, sealed)?;
+    let key_version = Some(KeyVersion::new(version).ok_or_else(|| reader.corrupt("version"))?);
+    Ok(Some(Revealed { text, key_version }))
+}
+
+async fn open_value(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    id: TokenId,
+) -> Result<Option<Revealed>, StoreError> {
+    let row = sqlx::query(
+        "SELECT digest, sealed, master_key_version FROM token_values
+         WHERE token = ?1 ORDER BY number DESC LIMIT 1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    let Some(row) = row else { return Ok(None) };
+    let reader = Reader::new(&row, "token_values", "digest");
+    let Some(sealed) = reader.column::<Option<&[u8]>>("sealed")? else { return Ok(None) };
+    let name = value_row(&id.to_string(), &reader.digest("digest")?);
+    let text = vault.open_text(value_cell(&name), reader.unsigned("master_key_version")?, sealed)?;
+    Ok(Some(Revealed { text, key_version: None }))
+}

@@ -1,0 +1,109 @@
+//! The files of a database and the connections to it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::OpenError;
+
+/// Connections that only read.
+const READERS: u32 = 4;
+
+/// How long a reader is waited for before the store counts as unavailable.
+const READER_WAIT: Duration = Duration::from_secs(2);
+
+/// How long SQLite waits for a lock; the lock file leaves nobody to wait for but a backup.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// The write-ahead log is cut back to this many bytes whenever it starts anew.
+const LOG_BYTES: &str = "67108864";
+
+/// Rows that SQLite's thread hands over before it waits for the reader: a whole batch.
+const ROW_BUFFER: usize = 1024;
+
+/// Takes the lock of a database for as long as the file is held.
+pub(crate) fn lock(database: &Path) -> Result<File, OpenError> {
+    let path = beside(database, ".lock");
+    let file = private().create(true).truncate(false).open(&path);
+    let file = file.map_err(|source| OpenError::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(database.to_owned())),
+        Err(TryLockError::Error(source)) => Err(OpenError::File { path, source }),
+    }
+}
+
+/// Makes sure that the file is there and, if it is new, readable by its owner only.
+pub(crate) fn create(path: &Path) -> Result<(), OpenError> {
+    let made = private().create(true).truncate(false).open(path);
+    made.map(drop).map_err(|source| OpenError::File { path: path.to_owned(), source })
+}
+
+/// Makes a file that must not be there yet, readable by its owner only.
+pub(crate) fn create_new(path: &Path) -> Result<(), OpenError> {
+    let made = private().create_new(true).open(path);
+    made.map(drop).map_err(|source| OpenError::File { path: path.to_owned(), source })
+}
+
+/// # Errors
+/// [`OpenError::Missing`] if there is no such file.
+pub(crate) fn demand(path: &Path) -> Result<(), OpenError> {
+    if path.is_file() { Ok(()) } else { Err(OpenError::Missing(path.to_owned())) }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+}
+
+/// The path of a file that belongs to the database, such as its `-wal`.
+pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// How the one writing connection is opened: every commit is synced before it returns.
+pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
+    plain(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", LOG_BYTES)
+        .pragma("cache_size", "-16000")
+}
+
+/// A connection that changes nothing; it may write to the database's own side files if no server is running.
+pub(crate) fn looking(path: &Path) -> SqliteConnectOptions {
+    plain(path)
+}
+
+pub(crate) fn readers(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(READER_WAIT)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(plain(path).read_only(true))
+}
+
+fn plain(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .row_buffer_size(ROW_BUFFER)
+        .pragma("trusted_schema", "OFF")
+        .disable_statement_logging()
+}

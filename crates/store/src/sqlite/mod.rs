@@ -1,0 +1,276 @@
+//! The engine for one node: SQLite in WAL mode, one connection that writes, a few that read beside it.
+
+mod audit;
+mod change;
+mod credential;
+mod figures;
+mod files;
+mod idempotency;
+mod installation;
+mod list;
+pub(crate) mod maintain;
+pub(crate) mod migrate;
+#[cfg(test)]
+mod plan_tests;
+pub(crate) mod rotate;
+mod row;
+mod take;
+mod token;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_domain::store::{
+    AuditEntry, AuditFilter, AuditRecord, Changed, HourlyDecisions, HourlyUse, IdempotencyKey, Inserted,
+    KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
+    StoreError, UseOutcome, UseRequest,
+};
+use sqlx::{ConnectOptions, SqlitePool};
+use zeroize::Zeroizing;
+
+use self::change::Regeneration;
+use self::row::{Reader, signed};
+use self::writer::{Verdict, WriterHandle};
+use crate::seal::{Cell, Digester, Sealer};
+use crate::{OpenError, Settings};
+
+/// The opened keys of an installation.
+pub(crate) struct Vault {
+    sealer: Sealer,
+    digester: Digester,
+}
+
+impl Vault {
+    /// Opens what a row holds sealed under the version that it names.
+    fn open(&self, cell: Cell<'_>, version: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.demand(cell, version)?;
+        self.sealer.open(cell, sealed)
+    }
+
+    fn open_text(
+        &self,
+        cell: Cell<'_>,
+        version: u64,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<String>, StoreError> {
+        self.demand(cell, version)?;
+        self.sealer.open_text(cell, sealed)
+    }
+
+    fn demand(&self, cell: Cell<'_>, version: u64) -> Result<(), StoreError> {
+        if version == u64::from(self.sealer.version()) {
+            Ok(())
+        } else {
+            Err(Cell { column: "master_key_version", ..cell }.corrupt())
+        }
+    }
+}
+
+/// A [`Store`] in one SQLite file.
+pub(crate) struct SqliteStore {
+    readers: SqlitePool,
+    writer: WriterHandle,
+    vault: Arc<Vault>,
+}
+
+impl SqliteStore {
+    pub(crate) async fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let lock = files::lock(path)?;
+        files::create(path)?;
+        let options = files::writing(path);
+        let mut connection = options.connect().await.map_err(unavailable)?;
+        migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await?;
+        let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
+        let writer = WriterHandle::start(connection, options, settings.listener, lock)?;
+        Ok(Self { readers: files::readers(path), writer, vault: Arc::new(vault) })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn digest(&self, value: &str) -> ValueDigest {
+        self.vault.digester.digest(value)
+    }
+
+    async fn find(&self, by: Lookup) -> Result<Snapshot<Option<Token>>, StoreError> {
+        token::find(&self.readers, &self.vault, by).await
+    }
+
+    async fn list(&self, filter: &ListFilter) -> Result<Vec<Token>, StoreError> {
+        list::list(&self.readers, &self.vault, filter).await
+    }
+
+    async fn reveal(&self, id: TokenId, audit: AuditEntry) -> Result<Option<Revealed>, StoreError> {
+        let vault = self.vault.clone();
+        self.writer
+            .run(async move |connection| credential::reveal(connection, &vault, id, &audit).await)
+            .await
+    }
+
+    async fn take_uses(&self, uses: &[UseRequest], now: UnixSeconds) -> Result<Vec<UseOutcome>, StoreError> {
+        let uses = uses.to_vec();
+        self.writer.run(async move |connection| take::take(connection, &uses, now).await).await
+    }
+
+    async fn add_statistics(&self, statistics: &Statistics) -> Result<(), StoreError> {
+        let statistics = statistics.clone();
+        self.writer.run(async move |connection| figures::add(connection, &statistics).await).await
+    }
+
+    async fn insert(
+        &self,
+        token: &Token,
+        credential: NewCredential,
+        audit: AuditEntry,
+        kept: Option<KeptAnswer>,
+    ) -> Result<Inserted, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.writer
+            .run(async move |connection| {
+                change::insert(connection, &vault, &token, credential, audit, kept).await
+            })
+            .await
+    }
+
+    async fn bootstrap(
+        &self,
+        token: &Token,
+        credential: NewCredential,
+        audit: AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.writer
+            .run(async move |connection| {
+                change::bootstrap(connection, &vault, &token, credential, audit).await
+            })
+            .await
+    }
+
+    async fn is_bootstrapped(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT bootstrapped_at IS NOT NULL FROM installation")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)
+    }
+
+    async fn update(&self, token: &Token, expected: u64, audit: AuditEntry) -> Result<Changed, StoreError> {
+        let token = token.clone();
+        self.writer
+            .run(async move |connection| change::update(connection, &token, expected, audit).await)
+            .await
+    }
+
+    async fn regenerate(
+        &self,
+        token: &Token,
+        expected: u64,
+        credential: NewCredential,
+        overlap_until: UnixSeconds,
+        audit: AuditEntry,
+        kept: Option<KeptAnswer>,
+    ) -> Result<Changed, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.writer
+            .run(async move |connection| {
+                let regeneration = Regeneration { token: &token, expected, credential, overlap_until };
+                change::regenerate(connection, &vault, regeneration, audit, kept).await
+            })
+            .await
+    }
+
+    async fn revoke(
+        &self,
+        id: TokenId,
+        at: UnixSeconds,
+        cascade: bool,
+        audit: AuditEntry,
+    ) -> Result<Vec<TokenId>, StoreError> {
+        self.writer
+            .run(async move |connection| change::revoke(connection, id, at, cascade, audit).await)
+            .await
+    }
+
+    async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError> {
+        self.writer.run(async move |connection| change::purge(connection, id, audit).await).await
+    }
+
+    async fn sweep(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {
+        self.writer.run(async move |connection| change::sweep(connection, now, at_most).await).await
+    }
+
+    async fn recall(&self, key: IdempotencyKey, now: UnixSeconds) -> Result<Recalled, StoreError> {
+        idempotency::recall(&self.readers, &self.vault, key, now).await
+    }
+
+    async fn usage(
+        &self,
+        id: TokenId,
+        from: UnixSeconds,
+        to: UnixSeconds,
+    ) -> Result<Vec<HourlyUse>, StoreError> {
+        figures::usage(&self.readers, id, from, to).await
+    }
+
+    async fn decisions(
+        &self,
+        from: UnixSeconds,
+        to: UnixSeconds,
+    ) -> Result<Vec<HourlyDecisions>, StoreError> {
+        figures::decisions(&self.readers, from, to).await
+    }
+
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        audit::read(&self.readers, filter).await
+    }
+
+    async fn highest_time(&self) -> Result<UnixSeconds, StoreError> {
+        let row = sqlx::query("SELECT only_row, highest_time_seen FROM installation")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Reader::new(&row, "installation", "only_row").instant("highest_time_seen")
+    }
+
+    async fn raise_highest_time(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        self.writer
+            .run(async move |connection| {
+                let raised = sqlx::query(
+                    "UPDATE installation SET highest_time_seen = ?1 WHERE highest_time_seen < ?1",
+                )
+                .bind(signed(now.get()))
+                .execute(connection)
+                .await
+                .map_err(unavailable)?;
+                Ok(if raised.rows_affected() == 0 { Verdict::Undo(()) } else { Verdict::Keep(()) })
+            })
+            .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.is_bootstrapped().await?;
+        // The same number written again is a page in the log all the same.
+        self.writer
+            .run(async move |connection| {
+                sqlx::query("UPDATE installation SET highest_time_seen = highest_time_seen")
+                    .execute(connection)
+                    .await
+                    .map_err(unavailable)?;
+                Ok(Verdict::Keep(()))
+            })
+            .await
+    }
+
+    async fn close(&self) {
+        // Readers first: the log can be emptied only when nobody reads from it.
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// The error of a call of which nothing has been kept. SQLite names tables and columns in it, never their contents.
+pub(crate) fn unavailable(error: sqlx::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}

@@ -1,0 +1,227 @@
+//! The one connection that writes. It belongs to a thread of its own that runs one transaction after the other, so a
+//! caller that gives up waiting never leaves a transaction half done.
+
+use std::fs::File;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countermark_domain::store::{Change, ChangeListener, StoreError};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::unavailable;
+use crate::OpenError;
+
+/// How a transaction is to end.
+pub(crate) enum Verdict<T> {
+    /// Commit.
+    Keep(T),
+    /// Commit, and tell the listener before the caller.
+    Announce(T, Change),
+    /// Roll back whatever has been written.
+    Undo(T),
+}
+
+/// Idle time after which the write-ahead log is emptied into the database.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Jobs that may wait before callers have to.
+const QUEUE: usize = 256;
+
+/// Where jobs for the writing thread are handed in.
+#[derive(Clone)]
+pub(crate) struct WriterHandle {
+    messages: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Run(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+trait Job: Send {
+    fn run<'w>(self: Box<Self>, writer: &'w mut Writer) -> Pin<Box<dyn Future<Output = ()> + 'w>>;
+}
+
+struct TransactionJob<T, F> {
+    work: F,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for TransactionJob<T, F>
+where
+    T: Send + 'static,
+    F: AsyncFnOnce(&mut SqliteConnection) -> Result<Verdict<T>, StoreError> + Send + 'static,
+{
+    fn run<'w>(self: Box<Self>, writer: &'w mut Writer) -> Pin<Box<dyn Future<Output = ()> + 'w>> {
+        Box::pin(async move {
+            let result = writer.transact(self.work).await;
+            // Nobody may be waiting any more; what is committed stays committed.
+            let _ = self.answer.send(result);
+        })
+    }
+}
+
+impl WriterHandle {
+    /// Starts the writing thread over an open connection; `lock` is let go only after the connection.
+    pub(crate) fn start(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        listener: Arc<dyn ChangeListener>,
+        lock: File,
+    ) -> Result<Self, OpenError> {
+        let file = options.get_filename().to_owned();
+        let failed = |source| OpenError::File { path: file.clone(), source };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let (messages, inbox) = mpsc::channel(QUEUE);
+        let writer =
+            Writer { connection: Some(connection), options, listener, has_written: true, _lock: lock };
+        std::thread::Builder::new()
+            .name("countermark-writer".into())
+            .spawn(move || runtime.block_on(writer.serve(inbox)))
+            .map_err(failed)?;
+        Ok(Self { messages })
+    }
+
+    /// Runs `work` between BEGIN IMMEDIATE and the end that its verdict demands.
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(&mut SqliteConnection) -> Result<Verdict<T>, StoreError> + Send + 'static,
+    {
+        let (answer, result) = oneshot::channel();
+        let job = Message::Run(Box::new(TransactionJob { work, answer }));
+        self.messages.send(job).await.map_err(|_| closed())?;
+        result.await.map_err(|_| closed())?
+    }
+
+    /// Lets all jobs handed in so far finish and closes the connection.
+    pub(crate) async fn close(&self) {
+        let (answer, done) = oneshot::channel();
+        if self.messages.send(Message::Close(answer)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".into())
+}
+
+struct Writer {
+    /// `None` after an error that left doubt about its transaction, until the next job opens a new one.
+    connection: Option<SqliteConnection>,
+    options: SqliteConnectOptions,
+    listener: Arc<dyn ChangeListener>,
+    has_written: bool,
+    _lock: File,
+}
+
+impl Writer {
+    async fn serve(mut self, mut inbox: mpsc::Receiver<Message>) {
+        loop {
+            match timeout(QUIET, inbox.recv()).await {
+                Ok(Some(Message::Run(job))) => job.run(&mut self).await,
+                Ok(Some(Message::Close(answer))) => {
+                    self.finish().await;
+                    drop(inbox);
+                    drop(self);
+                    let _ = answer.send(());
+                    return;
+                }
+                Ok(None) => return self.finish().await,
+                Err(_quiet) => self.empty_log().await,
+            }
+        }
+    }
+
+    async fn transact<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<Verdict<T>, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.begin().await?;
+        let (answer, change) = match work(&mut connection).await {
+            Ok(Verdict::Keep(answer)) => (answer, None),
+            Ok(Verdict::Announce(answer, change)) => (answer, Some(change)),
+            Ok(Verdict::Undo(answer)) => {
+                self.roll_back(connection).await;
+                return Ok(answer);
+            }
+            Err(error) => {
+                self.roll_back(connection).await;
+                return Err(error);
+            }
+        };
+        if let Err(error) = sqlx::query("COMMIT").execute(&mut connection).await {
+            discard(connection).await;
+            return Err(unavailable(error));
+        }
+        self.connection = Some(connection);
+        self.has_written = true;
+        if let Some(change) = change {
+            self.listener.changed(&change);
+        }
+        Ok(answer)
+    }
+
+    /// BEGIN IMMEDIATE fails within a transaction, so its success proves that none was left open; a connection on
+    /// which it fails is replaced once.
+    async fn begin(&mut self) -> Result<SqliteConnection, StoreError> {
+        if let Some(mut connection) = self.connection.take() {
+            match begin_immediate(&mut connection).await {
+                Ok(()) => return Ok(connection),
+                Err(error) => {
+                    tracing::warn!(%error, "the writing connection is replaced");
+                    discard(connection).await;
+                }
+            }
+        }
+        let mut connection = self.options.connect().await.map_err(unavailable)?;
+        match begin_immediate(&mut connection).await {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                discard(connection).await;
+                Err(unavailable(error))
+            }
+        }
+    }
+
+    async fn roll_back(&mut self, mut connection: SqliteConnection) {
+        match sqlx::query("ROLLBACK").execute(&mut connection).await {
+            Ok(_) => self.connection = Some(connection),
+            // After some errors, a full disk among them, SQLite has rolled back by itself and says so here.
+            Err(_) => discard(connection).await,
+        }
+    }
+
+    async fn empty_log(&mut self) {
+        if !std::mem::take(&mut self.has_written) {
+            return;
+        }
+        let Some(connection) = &mut self.connection else { return };
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await {
+            tracing::warn!(%error, "the write-ahead log could not be emptied");
+        }
+    }
+
+    async fn finish(&mut self) {
+        self.empty_log().await;
+        if let Some(connection) = self.connection.take() {
+            discard(connection).await;
+        }
+    }
+}
+
+async fn begin_immediate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map(drop)
+}
+
+/// Closing rolls back whatever the connection may still hold open.
+async fn discard(connection: SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "a connection did not close cleanly");
+    }
+}

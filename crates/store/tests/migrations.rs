@@ -1,0 +1,92 @@
+//! The schema, its numbers and its promises; and copies of a database.
+
+mod fixture;
+
+use countermark_core::TokenKind;
+use countermark_store::{Location, Migrated, OpenError, backup, check, migrate};
+use sqlx::{ConnectOptions, Connection};
+
+use fixture::{limited, master_key, one_use, open, sqlite, token};
+
+async fn connect(path: &std::path::Path) -> sqlx::SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    options.connect().await.unwrap()
+}
+
+#[tokio::test]
+async fn migrating_twice_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let location = Location::Sqlite(directory.path().join("tokens.db"));
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 0, to: 1 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 1, to: 1 });
+    assert!(open(&location, master_key(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let it = sqlite().await;
+    it.store.close().await;
+    it.sql("PRAGMA user_version = 99").await;
+    let error = open(&it.location, master_key(1)).await.err().unwrap();
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1 }), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_something_else_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("other.db");
+    let mut connection = connect(&path).await;
+    sqlx::raw_sql("CREATE TABLE theirs (a)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let error = open(&Location::Sqlite(path), master_key(1)).await.err().unwrap();
+    assert!(matches!(error, OpenError::ForeignDatabase(_)), "{error}");
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_to_go_over_a_limit_and_to_rewrite_the_audit_log() {
+    let it = sqlite().await;
+    it.insert(&limited(1, 5)).await;
+    it.store.close().await;
+    let mut connection = connect(&it.path()).await;
+    for statement in [
+        "UPDATE token_counters SET used = 6",
+        "UPDATE token_counters SET used = -1",
+        "UPDATE token_counters SET revision = 'x'",
+        "UPDATE audit_log SET action = 'nothing'",
+        "DELETE FROM audit_log",
+        "INSERT INTO installation SELECT 2, 0, 1, x'', NULL, x'', 0, 0",
+        "INSERT INTO token_values SELECT x'00', token, 2, 0, NULL, NULL, 1 FROM token_values",
+    ] {
+        assert!(sqlx::query(statement).execute(&mut connection).await.is_err(), "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_a_store_in_use_is_whole_and_opens() {
+    let it = sqlite().await;
+    let limited = limited(1, 5);
+    it.insert(&limited).await;
+    it.insert(&token(TokenKind::ImageUrl, 2)).await;
+    it.take(&[one_use(&limited, 3)]).await;
+    let copy = it.directory.path().join("copy.db");
+    backup(&it.location, &copy).await.unwrap();
+    assert!(
+        matches!(backup(&it.location, &copy).await, Err(OpenError::File { .. })),
+        "nothing is overwritten"
+    );
+    let location = Location::Sqlite(copy);
+    let facts = check(&location).await.unwrap();
+    assert_eq!((facts.problems.len(), facts.tokens, facts.schema), (0, 2, facts.schema_known));
+    let (store, _) = open(&location, master_key(1)).await.unwrap();
+    let found = store.find(countermark_domain::store::Lookup::Id(limited.terms.id)).await.unwrap();
+    assert_eq!(found.found.unwrap().usage.used, 3);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let location = Location::Sqlite(directory.path().join("absent.db"));
+    assert!(matches!(check(&location).await, Err(OpenError::Missing(_))));
+    assert!(matches!(backup(&location, &directory.path().join("copy.db")).await, Err(OpenError::Missing(_))));
+    assert!(!directory.path().join("absent.db").exists());
+}
