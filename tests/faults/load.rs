@@ -79,7 +79,9 @@ impl Account {
             }
             Err(Fault::NotSent(_)) => Err(Gone),
             Err(Fault::Unknown(_)) => {
-                accounts.iter().for_each(|account| drop(account.unknown.fetch_add(1, SeqCst)));
+                for account in accounts {
+                    account.unknown.fetch_add(1, SeqCst);
+                }
                 Err(Gone)
             }
         }

@@ -567,7 +567,6 @@ impl World {
             })
             .collect();
         assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), cases.len(), faults.join("\n"));
-        println!("{} cases", cases.len());
         self.assert_healthy();
     }
 
