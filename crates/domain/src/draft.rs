@@ -120,6 +120,14 @@ impl<T> Patch<T> {
         !matches!(self, Self::Keep)
     }
 
+    /// The new value, if there is one.
+    pub fn into_set(self) -> Option<T> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set(new) => Some(new),
+        }
+    }
+
     /// The new value over an optional old one.
     pub(crate) fn apply_to_optional(self, old: &mut Option<T>) {
         match self {

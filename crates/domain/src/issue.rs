@@ -95,6 +95,14 @@ impl Service {
         Ok(made.then_some(issued))
     }
 
+    /// Whether the installation has had its first administrator.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn is_bootstrapped(&self) -> Result<bool, DomainError> {
+        Ok(self.store.is_bootstrapped().await?)
+    }
+
     /// Makes a further administrator without any caller: only for the operator who holds the database.
     ///
     /// # Errors
@@ -308,9 +316,16 @@ pub(crate) fn check_terms(terms: &Terms) -> Result<(), DomainError> {
                 detail: "expected a cloud: legacySignatures demands one",
             })
         }
+        Purpose::ImageUrl(image) if image.viewers.len() > MAX_VIEWERS => Err(DomainError::Invalid {
+            pointer: "/extra/authentication",
+            detail: "expected at most 100 users in all",
+        }),
         Purpose::ImageUrl(_) | Purpose::ApiKey(_) => Ok(()),
     }
 }
+
+/// Most HTTP Basic users of one token.
+const MAX_VIEWERS: usize = 100;
 
 const fn kind(purpose: &PurposeDraft) -> TokenKind {
     match purpose {

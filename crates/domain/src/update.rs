@@ -265,7 +265,7 @@ impl TokenPatch {
             ("extra.cloudId", self.extra.cloud_id.is_mentioned()),
             ("extra.hosts", self.extra.hosts.is_mentioned()),
             ("extra.authentication", self.extra.authentication.is_mentioned()),
-            ("extra", self.extra.upload.is_mentioned().is_some()),
+            ("extra", self.extra.upload.first_mentioned().is_some()),
         ];
         members.into_iter().filter(|(_, mentioned)| *mentioned).map(|(name, _)| name).collect()
     }
@@ -284,7 +284,7 @@ impl TokenPatch {
             ("/clouds", self.clouds.is_mentioned()),
         ];
         let not_api_key = [("/extra/cloudId", self.extra.cloud_id.is_mentioned())];
-        let only_upload = self.extra.upload.is_mentioned().map(|pointer| (pointer, true));
+        let only_upload = self.extra.upload.first_mentioned().map(|pointer| (pointer, true));
         let foreign: Vec<(&'static str, bool)> = match &token.terms.purpose {
             Purpose::ImageUrl(_) => only_api_key.into_iter().chain(only_upload).collect(),
             Purpose::Upload(_) => only_image.into_iter().chain(only_api_key).collect(),
@@ -301,7 +301,7 @@ impl TokenPatch {
 
 impl UploadPatch {
     /// JSON pointer of the first mentioned member.
-    fn is_mentioned(&self) -> Option<&'static str> {
+    pub fn first_mentioned(&self) -> Option<&'static str> {
         let members = [
             ("/extra/notificationUrls", self.notification_urls.is_mentioned()),
             ("/extra/tags", self.tags.is_mentioned()),
@@ -321,7 +321,8 @@ impl UploadPatch {
         members.into_iter().find(|(_, mentioned)| *mentioned).map(|(pointer, _)| pointer)
     }
 
-    fn apply(self, extra: &mut UploadExtra) {
+    /// Makes the changes.
+    pub fn apply(self, extra: &mut UploadExtra) {
         self.notification_urls.apply_to(&mut extra.notification_urls);
         self.tags.apply_to_optional(&mut extra.tags);
         self.add_tags.apply_to(&mut extra.add_tags);

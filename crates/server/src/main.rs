@@ -1,3 +1,7 @@
 //! The binary `countermark`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countermark_server::cli::run()
+}

@@ -18,7 +18,7 @@ use crate::respond::Respond;
 pub struct Bound {
     /// The real address, also where port 0 was asked for.
     pub address: SocketAddr,
-    /// Ends after SIGINT, SIGTERM or its handle's `stop`; running requests are finished first.
+    /// Ends after its handle's `stop(true)`, running requests finished first. Signals are the caller's to listen to.
     pub server: Server,
 }
 
@@ -41,6 +41,7 @@ where
             .default_service(web::to(unknown_path))
             .wrap(respond.clone())
     })
+    .disable_signals()
     .on_connect(watch(limits.keep_alive))
     .client_request_timeout(limits.head)
     .keep_alive(limits.keep_alive)

@@ -1,5 +1,10 @@
 //! Every behaviour of the trait, as one suite that each engine must pass.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the suite is plain functions, which the macro makes tests of each engine"
+)]
+
 mod fixture;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use fixture::{limited, master_key, one_use, open, sqlite, token};
 
 async fn connect(path: &std::path::Path) -> sqlx::SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
-    options.connect().await.unwrap()
+    options.connect().await.expect("a file in a fresh directory opens")
 }
 
 #[tokio::test]

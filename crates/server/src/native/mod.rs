@@ -1,13 +1,18 @@
 //! The native API under `/v1`: one file a route, this table for all of them.
 
+mod audit;
 mod authorize;
+mod buckets;
 mod caller;
+mod cursor;
 mod error;
 mod explain;
 mod introspect;
 mod question;
 mod refusals;
 mod signed_urls;
+mod stats;
+mod tokens;
 
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
@@ -22,7 +27,24 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/authorize/batch").post(authorize::authorize_batch))
         .service(at("/v1/signed-urls").post(signed_urls::create_signed_url))
         .service(at("/v1/explain").post(explain::explain))
-        .service(at("/oauth2/introspect").post(introspect::introspect));
+        .service(at("/oauth2/introspect").post(introspect::introspect))
+        .service(
+            at("/v1/access-tokens")
+                .get(tokens::list::list_access_tokens)
+                .post(tokens::issue::issue_access_token),
+        )
+        .service(
+            at("/v1/access-tokens/{id}")
+                .get(tokens::view::view_access_token)
+                .head(tokens::view::access_token_exists)
+                .patch(tokens::update::update_access_token)
+                .delete(tokens::revoke::revoke_access_token),
+        )
+        .service(at("/v1/access-tokens/{id}/regenerate").post(tokens::regenerate::regenerate_access_token))
+        .service(at("/v1/access-tokens/{id}/value").get(tokens::reveal::reveal_access_token))
+        .service(at("/v1/access-tokens/{id}/usage").get(tokens::usage::view_access_token_usage))
+        .service(at("/v1/stats").get(stats::view_stats))
+        .service(at("/v1/audit").get(audit::view_audit_log));
 }
 
 /// The OpenAPI document of the native API.
@@ -52,6 +74,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
         explain::explain,
         signed_urls::create_signed_url,
         introspect::introspect,
+        tokens::issue::issue_access_token,
+        tokens::list::list_access_tokens,
+        tokens::view::view_access_token,
+        tokens::view::access_token_exists,
+        tokens::update::update_access_token,
+        tokens::revoke::revoke_access_token,
+        tokens::regenerate::regenerate_access_token,
+        tokens::reveal::reveal_access_token,
+        tokens::usage::view_access_token_usage,
+        stats::view_stats,
+        audit::view_audit_log,
         crate::ops::healthz,
         crate::ops::readyz,
         crate::ops::metrics,

@@ -22,6 +22,9 @@ const BUSY: Duration = Duration::from_secs(2);
 /// The write-ahead log is cut back to this many bytes whenever it starts anew.
 const LOG_BYTES: &str = "67108864";
 
+/// Pages in the write-ahead log that are moved into the database at once: 32 MiB, since each move waits for the disk.
+const CHECKPOINT_PAGES: &str = "8000";
+
 /// Rows that SQLite's thread hands over before it waits for the reader: a whole batch.
 const ROW_BUFFER: usize = 1024;
 
@@ -79,6 +82,7 @@ pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", LOG_BYTES)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .pragma("cache_size", "-16000")
 }
 

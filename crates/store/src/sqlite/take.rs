@@ -1,46 +1,45 @@
 //! Taking uses: the guarded statement alone decides whether a use is granted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use countermark_core::{TokenId, UnixSeconds};
 use countermark_domain::store::{IdempotencyKey, StoreError, UseOutcome, UseRequest};
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
-use super::idempotency;
-use super::unavailable;
+use super::row::signed;
 use super::writer::Verdict;
+use super::{idempotency, unavailable};
 
 /// SQLite's greatest integer; `used` stays there instead of overflowing into a floating point number.
 const MOST: u64 = i64::MAX as u64;
 
-/// Takes for each `[token, revision, cost]` the whole cost or nothing. At most one revision of a token can match.
+/// Takes for each `token: [revision, cost]` the whole cost or nothing; the number of changed rows tells whether all
+/// were granted. MATERIALIZED, or the JSON of a row is read anew wherever the statement names its members.
 pub(super) const TAKE: &str = "
+    WITH wanted AS MATERIALIZED (
+        SELECT key AS token, value ->> 0 AS revision, value ->> 1 AS cost FROM json_each(?1)
+    )
     UPDATE token_counters
     SET used = min(used, 9223372036854775807 - wanted.cost) + wanted.cost,
         last_used_at = max(ifnull(last_used_at, 0), ?2)
-    FROM (SELECT value ->> 0 AS token, value ->> 1 AS revision, value ->> 2 AS cost FROM json_each(?1)) AS wanted
+    FROM wanted
     WHERE token_counters.token = wanted.token
       AND token_counters.revision = wanted.revision
       AND enabled
       AND revoked_at IS NULL
       AND (expiry IS NULL OR ?2 < expiry)
-      AND (use_limit IS NULL OR used <= use_limit - wanted.cost)
-    RETURNING token, revision, used";
+      AND (use_limit IS NULL OR used <= use_limit - wanted.cost)";
 
-/// What the guarded statement sees of each token, for telling why it refused.
+/// What the guarded statement will see of each token. One row for all of them: handing rows over between the threads
+/// costs more than finding them.
 pub(super) const COUNTERS: &str = "
-    SELECT token, revision, use_limit, used,
-           enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?2 < expiry) AS usable
+    SELECT json_group_array(json_array(token, revision, use_limit, used,
+                            enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?2 < expiry)))
     FROM token_counters
     WHERE token IN (SELECT value FROM json_each(?1))";
 
-/// The uses of one token that were decided on one revision.
-struct Group {
-    token: TokenId,
-    revision: u64,
-    cost: u64,
-    members: Vec<usize>,
-}
+/// One counter as [`COUNTERS`] hands it over: token, revision, limit, uses, whether it is usable at all.
+type CounterColumns = (TokenId, u64, Option<u64>, u64, u8);
 
 struct Counter {
     revision: u64,
@@ -50,11 +49,11 @@ struct Counter {
     taken: u64,
 }
 
-/// Takes all uses in at most five statements, however many they are.
+/// Takes all uses in at most four statements, however many they are.
 ///
-/// First each token's uses are taken together, which nearly always succeeds. What is left over (spent, stale or
-/// repeated) is played through in the order of the batch on what the transaction reads, and then taken by the same
-/// guarded statement.
+/// The batch is played through in its order on what the transaction reads; what it grants is then taken by the
+/// guarded statement, token by token. Nobody can write in between, so the two agree; if they did not, nothing would be
+/// granted.
 pub(crate) async fn take(
     connection: &mut SqliteConnection,
     uses: &[UseRequest],
@@ -62,125 +61,50 @@ pub(crate) async fn take(
 ) -> Result<Verdict<Vec<UseOutcome>>, StoreError> {
     let keys: Vec<IdempotencyKey> = uses.iter().filter_map(|one| one.idempotency).collect();
     let mut known = idempotency::live(connection, &keys, now).await?;
-    let mut outcomes = vec![None; uses.len()];
-    if !has_duplicate_scopes(&keys) {
-        let fresh = |one: &UseRequest| one.idempotency.is_none_or(|key| !known.contains_key(&key.scope));
-        take_whole_groups(connection, uses, now, fresh, &mut outcomes).await?;
-    }
-    let left: Vec<usize> = (0..uses.len()).filter(|index| outcomes[*index].is_none()).collect();
-    if !left.is_empty() {
-        take_one_by_one(connection, uses, now, &left, &mut known, &mut outcomes).await?;
-    }
+    let mut counters = read_counters(connection, uses, now).await?;
+    let mut granted_keys = Vec::new();
     let outcomes: Vec<UseOutcome> =
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or(UseOutcome::Stale)).collect();
-    let granted =
-        uses.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, UseOutcome::Granted { .. }));
-    let granted_keys: Vec<IdempotencyKey> = granted.clone().filter_map(|(one, _)| one.idempotency).collect();
-    let has_granted = granted.count() > 0;
+        uses.iter().map(|one| play(one, &mut counters, &mut known, &mut granted_keys)).collect();
+    if !outcomes.iter().any(|outcome| matches!(outcome, UseOutcome::Granted { .. })) {
+        return Ok(Verdict::Undo(outcomes));
+    }
+    take_guarded(connection, &counters, now).await?;
     idempotency::remember_uses(connection, &granted_keys, now).await?;
-    Ok(if has_granted { Verdict::Keep(outcomes) } else { Verdict::Undo(outcomes) })
+    Ok(Verdict::Keep(outcomes))
 }
 
-fn has_duplicate_scopes(keys: &[IdempotencyKey]) -> bool {
-    let mut scopes: Vec<&[u8; 32]> = keys.iter().map(|key| &key.scope).collect();
-    scopes.sort_unstable();
-    scopes.windows(2).any(|pair| pair[0] == pair[1])
-}
-
-async fn take_whole_groups(
+async fn read_counters(
     connection: &mut SqliteConnection,
     uses: &[UseRequest],
     now: UnixSeconds,
-    is_wanted: impl Fn(&UseRequest) -> bool,
-    outcomes: &mut [Option<UseOutcome>],
-) -> Result<(), StoreError> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut places: HashMap<(TokenId, u64), usize> = HashMap::with_capacity(uses.len());
-    for (index, one) in uses.iter().enumerate().filter(|(_, one)| is_wanted(one)) {
-        let place = *places.entry((one.token, one.revision)).or_insert(groups.len());
-        if place == groups.len() {
-            groups.push(Group { token: one.token, revision: one.revision, cost: 0, members: Vec::new() });
-        }
-        groups[place].cost = groups[place].cost.saturating_add(one.cost);
-        groups[place].members.push(index);
-    }
-    groups.retain(|group| group.cost <= MOST);
-    let wanted = groups.iter().map(|group| (group.token, group.revision, group.cost));
-    let taken = take_guarded(connection, wanted, now).await?;
-    for group in &groups {
-        let Some(used) = taken.get(&group.token).filter(|(revision, _)| *revision == group.revision) else {
-            continue;
-        };
-        let mut used = used.1.saturating_sub(group.cost);
-        for &index in &group.members {
-            used = used.saturating_add(uses[index].cost);
-            outcomes[index] = Some(UseOutcome::Granted { used });
-        }
-    }
-    Ok(())
-}
-
-/// The tokens of which the whole cost has been taken, with the revision asked for and the uses so far.
-async fn take_guarded(
-    connection: &mut SqliteConnection,
-    wanted: impl Iterator<Item = (TokenId, u64, u64)> + Clone,
-    now: UnixSeconds,
-) -> Result<HashMap<TokenId, (u64, u64)>, StoreError> {
-    let mut json = String::from("[");
-    for (token, revision, cost) in wanted {
-        use std::fmt::Write as _;
-        let comma = if json.len() > 1 { "," } else { "" };
-        // Revisions are below 2^63, being counted up from 1 in the database; a greater one matches nothing.
-        write!(json, "{comma}[\"{token}\",{revision},{cost}]").expect("a String takes everything");
-    }
-    if json.len() == 1 {
-        return Ok(HashMap::new());
-    }
-    json.push(']');
-    let rows = sqlx::query(TAKE)
-        .bind(json)
-        .bind(seconds(now))
-        .fetch_all(&mut *connection)
+) -> Result<HashMap<TokenId, Counter>, StoreError> {
+    let mut tokens: Vec<TokenId> = uses.iter().map(|one| one.token).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    let rows: String = sqlx::query_scalar(COUNTERS)
+        .bind(serde_json::to_string(&tokens).expect("ids are strings"))
+        .bind(signed(now.get()))
+        .fetch_one(connection)
         .await
         .map_err(unavailable)?;
-    let mut taken = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let counter = super::row::Reader::new(row, "token_counters", "token");
-        taken.insert(counter.token_id("token")?, (counter.unsigned("revision")?, counter.unsigned("used")?));
-    }
-    Ok(taken)
-}
-
-async fn take_one_by_one(
-    connection: &mut SqliteConnection,
-    uses: &[UseRequest],
-    now: UnixSeconds,
-    left: &[usize],
-    known: &mut HashMap<[u8; 32], [u8; 32]>,
-    outcomes: &mut [Option<UseOutcome>],
-) -> Result<(), StoreError> {
-    let mut counters = read_counters(connection, left.iter().map(|index| uses[*index].token), now).await?;
-    for &index in left {
-        outcomes[index] = Some(play(&uses[index], &mut counters, known));
-    }
-    let wanted = counters
-        .iter()
-        .filter(|(_, counter)| counter.taken > 0)
-        .map(|(token, counter)| (*token, counter.revision, counter.taken));
-    let taken = take_guarded(connection, wanted.clone(), now).await?;
-    for (token, ..) in wanted {
-        // Both run in one transaction that nobody else can write beside, so this only guards against our own mistake.
-        if taken.get(&token).map(|(_, used)| *used) != counters.get(&token).map(|counter| counter.used) {
-            return Err(StoreError::Unavailable("the guarded statement refused what it should grant".into()));
-        }
-    }
-    Ok(())
+    let rows: Vec<CounterColumns> = serde_json::from_str(&rows).map_err(|_| StoreError::Corrupt {
+        table: "token_counters",
+        column: "revision, use_limit or used",
+        row: format!("one of {} in a batch", tokens.len()),
+    })?;
+    Ok(rows
+        .into_iter()
+        .map(|(token, revision, limit, used, usable)| {
+            (token, Counter { revision, limit, used, is_usable: usable == 1, taken: 0 })
+        })
+        .collect())
 }
 
 fn play(
     one: &UseRequest,
     counters: &mut HashMap<TokenId, Counter>,
     known: &mut HashMap<[u8; 32], [u8; 32]>,
+    granted_keys: &mut Vec<IdempotencyKey>,
 ) -> UseOutcome {
     let Some(counter) = counters.get_mut(&one.token) else { return UseOutcome::Stale };
     if !counter.is_usable || counter.revision != one.revision {
@@ -199,40 +123,31 @@ fn play(
     counter.taken = counter.taken.saturating_add(one.cost).min(MOST);
     if let Some(key) = one.idempotency {
         known.insert(key.scope, key.request);
+        granted_keys.push(key);
     }
     UseOutcome::Granted { used: counter.used }
 }
 
-async fn read_counters(
+async fn take_guarded(
     connection: &mut SqliteConnection,
-    tokens: impl Iterator<Item = TokenId>,
+    counters: &HashMap<TokenId, Counter>,
     now: UnixSeconds,
-) -> Result<HashMap<TokenId, Counter>, StoreError> {
-    let mut tokens: Vec<TokenId> = tokens.collect();
-    tokens.sort_unstable();
-    tokens.dedup();
-    let json = serde_json::to_string(&tokens).expect("ids are strings");
-    let rows = sqlx::query(COUNTERS)
-        .bind(json)
-        .bind(seconds(now))
-        .fetch_all(connection)
+) -> Result<(), StoreError> {
+    // In the order of the table, so that neighbours are found on the page at hand.
+    let wanted: BTreeMap<TokenId, (u64, u64)> = counters
+        .iter()
+        .filter(|(_, counter)| counter.taken > 0)
+        .map(|(token, counter)| (*token, (counter.revision, counter.taken)))
+        .collect();
+    let done = sqlx::query(TAKE)
+        .bind(serde_json::to_string(&wanted).expect("ids are strings"))
+        .bind(signed(now.get()))
+        .execute(connection)
         .await
         .map_err(unavailable)?;
-    let mut counters = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let reader = super::row::Reader::new(row, "token_counters", "token");
-        let counter = Counter {
-            revision: reader.unsigned("revision")?,
-            limit: reader.optional_unsigned("use_limit")?,
-            used: reader.unsigned("used")?,
-            is_usable: row.try_get("usable").map_err(unavailable)?,
-            taken: 0,
-        };
-        counters.insert(reader.token_id("token")?, counter);
+    if done.rows_affected() == wanted.len() as u64 {
+        Ok(())
+    } else {
+        Err(StoreError::Unavailable("the guarded statement refused what it was to grant".into()))
     }
-    Ok(counters)
-}
-
-fn seconds(at: UnixSeconds) -> i64 {
-    super::row::signed(at.get())
 }

@@ -1,0 +1,53 @@
+//! `countermark admin`.
+
+use clap::Subcommand;
+use countermark_domain::clock::SystemClock;
+use countermark_store::{Location, OpenError};
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::{Output, members};
+use super::{block_on, system_rng};
+use crate::config::{Config, ConfigFlags};
+use crate::installation;
+
+/// The commands under `admin`.
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Make a key with all permissions, on the database; the service must be stopped
+    Create {
+        /// What lists call it
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        flags: ConfigFlags,
+    },
+}
+
+impl Admin {
+    pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        let Self::Create { name, flags } = self;
+        let config = flags.load()?;
+        let made = block_on(create(config, name))?;
+        output.result(&made, |made| format!("{}The value is shown only now.", members(made)));
+        Ok(())
+    }
+}
+
+async fn create(config: Config, name: Option<String>) -> Result<serde_json::Value, Failure> {
+    let Location::Sqlite(path) = installation::location(&config)? else {
+        return Err(Failure::refused("this kind of database is not maintained by the command line"));
+    };
+    if !path.exists() {
+        return Err(OpenError::Missing(path).into());
+    }
+    let service = installation::open(&config, Box::new(SystemClock), system_rng()).await?;
+    let made = service.create_administrator(name).await;
+    service.shut_down().await;
+    let made = made.map_err(installation::StartError::from)?;
+    Ok(json!({
+        "id": made.token.terms.id.to_string(),
+        "name": made.token.about.name,
+        "value": made.value.as_deref(),
+    }))
+}

@@ -1,0 +1,18 @@
+//! `countermark openapi`.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::output::Output;
+use crate::{api_docs, native};
+
+/// The arguments of `openapi`.
+#[derive(Args, Debug)]
+pub struct Openapi {}
+
+impl Openapi {
+    pub(super) fn run(self, output: Output) -> Result<(), Failure> {
+        output.raw(&api_docs::to_json(&native::document()));
+        Ok(())
+    }
+}

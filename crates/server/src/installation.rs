@@ -1,0 +1,124 @@
+//! An installation on this machine: its directory, master key and database, opened under the database's lock.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countermark_domain::cache::Cache;
+use countermark_domain::clock::{Clock, Timekeeper};
+use countermark_domain::rng::Rng;
+use countermark_domain::store::{Position, StoreError};
+use countermark_domain::{DomainError, Service};
+use countermark_store::{FillRandom, Location, MasterKey, OpenError, Settings};
+
+use crate::config::Config;
+use crate::{master_key, private_file};
+
+/// Why an installation does not start; the text is for the operator: what, where, what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum StartError {
+    #[error("{}: {source}; make it usable for this user, or choose another directory with --data", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{0}: expected a master key of 32 bytes in base64 or hexadecimal")]
+    MasterKeyForm(String),
+    #[error(
+        "{} is missing, but the database is sealed under a master key; put the file back, or set COUNTERMARK__MASTER_KEY_FILE",
+        .0.display()
+    )]
+    MasterKeyMissing(PathBuf),
+    #[error("{} is there: a rotation of the master key was interrupted; finish it with `countermark keys rotate`", .0.display())]
+    RotationUnfinished(PathBuf),
+    #[error("data.database_url: expected sqlite: and the path of a file")]
+    DatabaseUrl,
+    #[error(
+        "admin_key is {0}; leave it out and one is made, or take a value from `countermark admin create`"
+    )]
+    AdminKey(&'static str),
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error(transparent)]
+    Service(#[from] DomainError),
+}
+
+/// Where the configuration says that the database is.
+///
+/// # Errors
+/// [`StartError::DatabaseUrl`].
+pub fn location(config: &Config) -> Result<Location, StartError> {
+    let Some(url) = &config.data.database_url else {
+        return Ok(Location::Sqlite(config.data.directory.join("countermark.db")));
+    };
+    let path = url.expose().strip_prefix("sqlite:").ok_or(StartError::DatabaseUrl)?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains('?') {
+        return Err(StartError::DatabaseUrl);
+    }
+    Ok(Location::Sqlite(path.into()))
+}
+
+/// Opens the installation, or makes one where there is nothing. It is this process's own until
+/// [`Service::shut_down`].
+///
+/// # Errors
+/// Any [`StartError`] but those of listening and of the administrator key.
+pub async fn open(
+    config: &Config,
+    clock: Box<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> Result<Arc<Service>, StartError> {
+    let location = location(config)?;
+    let directory = &config.data.directory;
+    private_file::create_folder(directory)
+        .map_err(|source| StartError::Directory { path: directory.clone(), source })?;
+    let master_key = key_for(config, &location, &*rng).await?;
+    // Nothing has been read yet, so nothing can be outdated: every change from here on is told.
+    let cache = Arc::new(Cache::new(config.limits.cached_tokens, Position(0)));
+    let settings = Settings { master_key, fill_random: fill_random(&rng), listener: cache.clone() };
+    let store = countermark_store::open(&location, settings).await?;
+    let highest = match store.highest_time().await {
+        Ok(highest) => highest,
+        Err(error) => {
+            store.close().await;
+            return Err(OpenError::from(error).into());
+        }
+    };
+    let time = Arc::new(Timekeeper::new(clock, highest));
+    Ok(Arc::new(Service::new(store, cache, time, rng)))
+}
+
+/// The generator in the form that the store takes.
+pub fn fill_random(rng: &Arc<dyn Rng>) -> FillRandom {
+    let rng = Arc::clone(rng);
+    Arc::new(move |bytes: &mut [u8]| rng.fill(bytes))
+}
+
+/// The key of the installation; a new one only where nothing is sealed yet.
+async fn key_for(config: &Config, location: &Location, rng: &dyn Rng) -> Result<MasterKey, StartError> {
+    let next = master_key::next_file(config);
+    if config.master_key.is_none() && next.exists() {
+        return Err(StartError::RotationUnfinished(next));
+    }
+    if let Some(key) = master_key::find(config)? {
+        return Ok(key);
+    }
+    let path = master_key::file(config);
+    let is_sealed = match countermark_store::check(location).await {
+        Ok(facts) => facts.master_key_version.is_some(),
+        // An empty file that is no database yet.
+        Err(OpenError::Missing(_)) => false,
+        Err(error) => return Err(error.into()),
+    };
+    if is_sealed { Err(StartError::MasterKeyMissing(path)) } else { master_key::make(&path, rng) }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.into())
+    }
+}
