@@ -63,7 +63,8 @@ pub async fn readyz(state: Data<AppState>) -> impl Responder {
 ///
 /// In the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "operations",
-    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain",
+        example = "# HELP countermark_decisions_total Decisions by code\n# TYPE countermark_decisions_total counter\ncountermark_decisions_total{code=\"ALLOWED\"} 42\n")))]
 pub async fn metrics(state: Data<AppState>) -> impl Responder {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))

@@ -32,7 +32,7 @@ pub struct AuditAnswer<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditEntry, example = json!({
     "number": 42, "at": 1_800_000_000, "actor": "ak_034UXVxixT6GLHO2styIVD", "action": "token.update",
-    "token": "iu_034YCGMODo7rNXJe1rD0Im", "address": "203.0.113.7", "requestId": "0ZkT8cVq3xYbR1aD", "members": ["limit"]
+    "token": "iu_034YCGMODo7rNXJe1rD0Im", "address": "203.0.113.7", "requestId": "9f86d081884c7d65", "members": ["limit"]
 }))]
 #[serde(rename_all = "camelCase")]
 pub struct AuditItem<'a> {

@@ -18,7 +18,7 @@ use crate::query::Query;
 
 /// The form of `POST /oauth2/introspect`.
 #[derive(ToSchema)]
-#[schema(as = IntrospectionRequest)]
+#[schema(as = IntrospectionRequest, example = json!({"token": "cmu_yXBHMoc5L40zBANMAAcNPMMcv7FQw4U51gMv1l"}))]
 #[expect(dead_code, reason = "only its schema is used: the form is read by Query")]
 pub struct IntrospectionForm {
     /// The token value to ask about.
@@ -34,6 +34,7 @@ pub struct IntrospectionForm {
     "active": true, "scope": "read write", "client_id": "ak_034UXVxixT6GLHO2styIVD", "token_type": "apiKey", "sub": "shop", "exp": 1900000000
 }))]
 pub struct IntrospectionAnswer {
+    /// Whether the value may be used now.
     active: bool,
     /// Permissions, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]

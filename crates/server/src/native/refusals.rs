@@ -10,17 +10,17 @@ use crate::problem::ProblemBody;
 pub enum Refusals<'a> {
     /// A part of the request is not acceptable; `errors` names it.
     #[response(status = 400, content_type = "application/problem+json")]
-    Unacceptable(#[to_schema] ProblemBody<'a>),
+    Unacceptable(ProblemBody<'a>),
     /// No usable management key.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] ProblemBody<'a>),
+    Unauthenticated(ProblemBody<'a>),
     /// The key lacks a permission, or the token's rights exceed the key's.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] ProblemBody<'a>),
+    Forbidden(ProblemBody<'a>),
     /// Too many failed attempts from this address.
     #[response(status = 429, content_type = "application/problem+json")]
-    Throttled(#[to_schema] ProblemBody<'a>),
+    Throttled(ProblemBody<'a>),
     /// The service cannot answer now; nothing has been done.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemBody<'a>),
+    Unavailable(ProblemBody<'a>),
 }

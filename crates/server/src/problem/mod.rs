@@ -45,7 +45,11 @@ pub struct MemberError {
 
 /// The body of every error answer (RFC 9457, `application/problem+json`).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Problem)]
+#[schema(as = Problem, example = json!({
+    "type": "http://127.0.0.1:8080/docs/errors/INVALID_MEMBER", "title": "A member of the body is not acceptable",
+    "status": 400, "detail": "/expiry: expected a whole number from 0 to 253402300799", "code": "INVALID_MEMBER",
+    "requestId": "9f86d081884c7d65", "errors": [{"pointer": "/expiry", "detail": "expected a whole number from 0 to 253402300799"}]
+}))]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemBody<'a> {
     /// The page that explains the code.
