@@ -135,5 +135,5 @@ fn a_writer_without_more_cannot_reach_an_administrators_rights() {
         assert!(matches!(attempt.status, 403 | 404), "{}", attempt.text());
     }
     assert_eq!(admin.view(administrator)["status"], "active");
-    assert_eq!(admin.view(&own)["permissions"], json!(["tokens:write", "tokens:read"]));
+    assert_eq!(admin.view(&own)["permissions"], json!(["tokens:read", "tokens:write"]));
 }
