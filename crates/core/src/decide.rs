@@ -151,15 +151,16 @@ pub fn decide_management(
     permission: &str,
     now: UnixSeconds,
 ) -> Result<(), DenyReason> {
-    const JUDGED: [DenyReason; 7] = [
-        DenyReason::UnknownToken,
-        DenyReason::WrongType,
+    const JUDGED: [DenyReason; 5] = [
         DenyReason::Revoked,
         DenyReason::Disabled,
         DenyReason::NotYetValid,
         DenyReason::Expired,
         DenyReason::PermissionDenied,
     ];
+    if !terms.presents(value, now) {
+        return Err(DenyReason::UnknownToken);
+    }
     if terms.kind() != TokenKind::ApiKey {
         return Err(DenyReason::WrongType);
     }

@@ -50,7 +50,8 @@ impl TokenKind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenId {
     kind: TokenKind,
-    uuid: u128,
+    // Big-endian bytes sort like the number, and take 17 bytes where a u128 would have an id take 32.
+    uuid: [u8; 16],
 }
 
 /// Characters of an id: a prefix of 3 and 22 digits.
@@ -70,12 +71,12 @@ impl TokenId {
         bytes[6..].copy_from_slice(&random);
         bytes[6] = (bytes[6] & 0x0f) | 0x70;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        Self { kind, uuid: u128::from_be_bytes(bytes) }
+        Self { kind, uuid: bytes }
     }
 
     /// An id over any 128 bits, for records that come from elsewhere.
     pub const fn from_uuid(kind: TokenKind, uuid: [u8; 16]) -> Self {
-        Self { kind, uuid: u128::from_be_bytes(uuid) }
+        Self { kind, uuid }
     }
 
     /// The kind that the prefix names.
@@ -95,13 +96,13 @@ impl FromStr for TokenId {
             return Err(InvalidTokenId);
         }
         let uuid = base62::decode(digits.as_bytes()).ok_or(InvalidTokenId)?;
-        Ok(Self { kind, uuid })
+        Ok(Self { kind, uuid: uuid.to_be_bytes() })
     }
 }
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = base62::encode::<{ TOKEN_ID_LENGTH - 3 }>(self.uuid);
+        let digits = base62::encode::<{ TOKEN_ID_LENGTH - 3 }>(u128::from_be_bytes(self.uuid));
         f.write_str(self.kind.id_prefix())?;
         f.write_str(std::str::from_utf8(&digits).expect("base62 digits are ASCII"))
     }
@@ -140,9 +141,9 @@ mod tests {
     #[test]
     fn ids_carry_version_and_variant_of_a_uuid_v7() {
         let id = TokenId::from_parts(TokenKind::Upload, 0x0123_4567_89ab, [0xff; 10]);
-        assert_eq!(id.uuid.to_be_bytes()[..6], [0x01, 0x23, 0x45, 0x67, 0x89, 0xab]);
-        assert_eq!(id.uuid.to_be_bytes()[6] >> 4, 7);
-        assert_eq!(id.uuid.to_be_bytes()[8] >> 6, 2);
+        assert_eq!(id.uuid[..6], [0x01, 0x23, 0x45, 0x67, 0x89, 0xab]);
+        assert_eq!(id.uuid[6] >> 4, 7);
+        assert_eq!(id.uuid[8] >> 6, 2);
     }
 
     #[test]

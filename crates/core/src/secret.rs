@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::{Buffer, CoreProxy};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -41,7 +43,7 @@ impl SigningSecret {
 
     /// The keyed HMAC state; made once and kept, since keying costs as much as a short message.
     pub fn key(&self) -> SigningKey {
-        SigningKey(Hmac::new_from_slice(self.0.as_bytes()).expect("HMAC takes a key of any length"))
+        SigningKey::of(self.0.as_bytes())
     }
 
     fn of_length(secret: String, at_least: usize) -> Result<Self, InvalidSecret> {
@@ -57,14 +59,20 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// HMAC-SHA256 keyed with one signing secret.
+/// HMAC-SHA256 keyed with one signing secret: only the two states of the hash behind the key, 80 bytes, since one is kept
+/// for every secret of every cached token.
 #[derive(Clone)]
-pub struct SigningKey(Hmac<Sha256>);
+pub struct SigningKey(HmacCore<Sha256>);
 
 impl SigningKey {
+    fn of(key: &[u8]) -> Self {
+        Self(HmacCore::new_from_slice(key).expect("HMAC takes a key of any length"))
+    }
+
     /// The HMAC over the concatenation of `parts`.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.0.clone();
+        let mut mac =
+            <Hmac<Sha256> as CoreProxy>::compose(self.0.clone(), Buffer::<HmacCore<Sha256>>::default());
         for part in parts {
             mac.update(part);
         }
@@ -175,7 +183,7 @@ mod tests {
             ),
         ];
         for (key, data, expected) in cases {
-            let key = SigningKey(Hmac::new_from_slice(&key).unwrap());
+            let key = SigningKey::of(&key);
             let hex = |mac: [u8; 32]| mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             assert!(hex(key.mac(&[&data])).starts_with(expected), "{expected}");
             let (head, tail) = data.split_at(3);

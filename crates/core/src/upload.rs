@@ -156,6 +156,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_empty_counts_as_absent_with_client_and_token() {
+        let empty = || Some(String::new());
+        let asked = UploadParameters {
+            cloud_id: empty(),
+            public_id: empty(),
+            tags: Vec::new(),
+            transformation: empty(),
+            format: empty(),
+            projection: empty(),
+        };
+        let bound = UploadExtra { cloud_id: Some("c1".into()), ..UploadExtra::default() };
+        let effective = UploadParameters { cloud_id: Some("c1".into()), ..UploadParameters::default() };
+        assert_eq!(bound.direct(asked.clone()), Ok(effective));
+        assert_eq!(UploadExtra::default().direct(asked), Ok(UploadParameters::default()));
+
+        let own = || Some("own".to_owned());
+        let directs_nothing = UploadExtra {
+            public_id: empty(),
+            format: empty(),
+            projection: empty(),
+            ..UploadExtra::default()
+        };
+        let asked = UploadParameters {
+            public_id: own(),
+            format: own(),
+            projection: own(),
+            ..UploadParameters::default()
+        };
+        assert_eq!(directs_nothing.direct(asked.clone()), Ok(asked));
+    }
+
+    #[test]
     fn a_demanded_fact_that_is_missing_does_not_fit() {
         let extra = UploadExtra { max_bytes: Some(10), ..UploadExtra::default() };
         assert!(extra.admits(Some(10), None, None));

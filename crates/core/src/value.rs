@@ -194,11 +194,29 @@ mod tests {
     }
 
     #[test]
+    fn a_fitting_checksum_does_not_excuse_other_characters() {
+        for character in ["-", "_", " ", "\0"] {
+            let body = format!("cmk_{}", character.repeat(RANDOM_DIGITS));
+            let checksum = String::from_utf8(checksum(body.as_bytes()).to_vec()).unwrap();
+            assert!(TokenValue::parse(&format!("{body}{checksum}")).is_err(), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn foreign_values_are_up_to_4096_characters_long() {
+        assert!(may_be_credential("x") && may_be_credential(&"x".repeat(4096)));
+        assert!(!may_be_credential(&"x".repeat(4097)));
+    }
+
+    #[test]
     fn previews_leave_96_bits_unknown() {
         assert_eq!(preview("imgbed_abcdefghijklmnopqrstuvwxyz012345"), "imgbed_abcdefgh");
         assert_eq!(preview("123456789012"), "", "12 digits are 40 bits: nothing may be shown");
         assert_eq!(preview("0123456789abcdef0123456789abcdef"), "012345");
         assert_eq!(preview("0123456789abcdef0123456789"), "0", "25 hexadecimal digits stay hidden");
+        assert_eq!(preview("0123456789ABCDEF0123456789"), "0", "in capitals too");
+        assert_eq!(preview(&"1".repeat(30)), "1", "29 digits stay hidden");
+        assert_eq!(preview(&"g".repeat(22)), "ggg", "19 characters stay hidden");
         assert_eq!(preview("keyüssel-mit-umlaut-der-lang-genug-ist"), "keyüs");
         assert_eq!(preview("abcdeüssel-mit-umlaut-der-lang-genug-ist"), "abcde", "never inside a character");
     }

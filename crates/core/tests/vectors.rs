@@ -1,10 +1,10 @@
-//! The published vectors of ids and signed URLs.
+//! The published vectors of ids, values, signed URLs and upload directives.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here, in its helpers too")]
 
 use countermark_core::{
-    Host, KeyVersion, Malformed, Placement, SignedUrl, SigningKey, SigningSecret, TokenId, UnixSeconds,
-    looks_signed, sign,
+    Host, KeyVersion, Malformed, Placement, SignedUrl, SigningKey, SigningSecret, TokenId, TokenValue,
+    UnixSeconds, UploadExtra, UploadParameters, ValueKind, looks_signed, may_be_credential, preview, sign,
 };
 use serde_json::Value;
 
@@ -12,6 +12,8 @@ const SIGNED: &str = include_str!("../../../tests/vectors/signed_urls.json");
 const TAMPERED: &str = include_str!("../../../tests/vectors/tampered_urls.json");
 const MALFORMED: &str = include_str!("../../../tests/vectors/malformed_urls.json");
 const IDS: &str = include_str!("../../../tests/vectors/ids.json");
+const VALUES: &str = include_str!("../../../tests/vectors/values.json");
+const UPLOAD_DIRECTIVES: &str = include_str!("../../../tests/vectors/upload_directives.json");
 
 fn vectors(file: &str, count: usize) -> Vec<Value> {
     let vectors: Vec<Value> = serde_json::from_str(file).unwrap();
@@ -108,6 +110,56 @@ fn ids_carry_the_bytes_of_their_uuid() {
         let uuid = u128::from_str_radix(text(&vector, "uuid"), 16).unwrap().to_be_bytes();
         assert_eq!(id, TokenId::from_uuid(id.kind(), uuid));
         assert_eq!(id.to_string(), text(&vector, "id"));
+    }
+}
+
+#[test]
+fn values_are_valid_only_whole_and_show_their_preview() {
+    for vector in vectors(VALUES, 17) {
+        let value = text(&vector, "value");
+        let parsed = TokenValue::parse(value);
+        assert_eq!(parsed.is_ok(), vector["valid"].as_bool().unwrap(), "{value}");
+        let Ok(parsed) = parsed else { continue };
+        assert_eq!(preview(value), text(&vector, "preview"));
+        assert_eq!(parsed.expose(), value);
+        let expected = match &value[..4] {
+            "cmu_" => ValueKind::Upload,
+            "cmk_" => ValueKind::ApiKey,
+            _ => ValueKind::Secret,
+        };
+        assert_eq!(parsed.kind(), expected);
+        assert_eq!(may_be_credential(value), expected != ValueKind::Secret, "{value}");
+    }
+}
+
+#[test]
+fn values_of_our_form_that_are_not_valid_are_never_looked_up() {
+    for vector in vectors(VALUES, 17).iter().filter(|vector| vector["valid"] == false) {
+        let value = text(vector, "value");
+        // In another case it is a foreign value like any other, which only the look-up can refuse.
+        let is_foreign = value.starts_with("CMK_");
+        assert_eq!(may_be_credential(value), is_foreign, "{value}");
+    }
+}
+
+#[test]
+fn upload_directives_have_their_published_effect() {
+    for vector in vectors(UPLOAD_DIRECTIVES, 26) {
+        let extra: UploadExtra = serde_json::from_value(vector["extra"].clone()).unwrap();
+        let asked: UploadParameters = serde_json::from_value(vector["request"].clone()).unwrap();
+        let effective: UploadParameters = serde_json::from_value(vector["effective"].clone()).unwrap();
+        assert_eq!(extra.direct(asked), Ok(effective), "{vector}");
+    }
+}
+
+#[test]
+fn upload_directives_and_parameters_are_read_back_as_they_were_written() {
+    for vector in vectors(UPLOAD_DIRECTIVES, 26) {
+        let extra: UploadExtra = serde_json::from_value(vector["extra"].clone()).unwrap();
+        let written = serde_json::to_value(&extra).unwrap();
+        assert_eq!(serde_json::from_value::<UploadExtra>(written).unwrap(), extra);
+        let effective: UploadParameters = serde_json::from_value(vector["effective"].clone()).unwrap();
+        assert_eq!(serde_json::to_value(&effective).unwrap(), vector["effective"]);
     }
 }
 

@@ -138,7 +138,7 @@ impl Service {
         Ok(match verdict {
             Err(DenyReason::AuthenticationRequired) if question.facts.viewer.is_some() => None,
             Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => None,
-            verdict => Some(self.answer(question, &entry, verdict, entry.used(), now)),
+            verdict => Some(self.answer(question, &entry, verdict, None, now)),
         })
     }
 
@@ -148,13 +148,11 @@ impl Service {
     /// [`DomainError::Invalid`] when facts contradict the signed URL, [`DomainError::KeyMismatch`],
     /// [`DomainError::Overloaded`] and store errors. Refusals are answers.
     pub async fn authorize(&self, question: &Question<'_>) -> Result<Answer, DomainError> {
-        if let Some(answer) = self.authorize_from_cache(question)? {
-            return Ok(answer);
-        }
         let presented = match self.present(question.credential) {
             Ok(presented) => presented,
             Err(reason) => return Ok(self.refuse(question, reason)),
         };
+        self.check_facts(&presented, &question.facts)?;
         for _ in 0..ATTEMPTS {
             let Some(entry) = self.entry(presented.lookup()).await? else {
                 return Ok(self.refuse(question, DenyReason::UnknownToken));
@@ -174,34 +172,51 @@ impl Service {
         presented: &Presented<'_>,
         question: &Question<'_>,
     ) -> Result<Option<Answer>, DomainError> {
-        let now = self.time.now();
+        let mut now = self.time.now();
         let mut verdict = self.judge(entry, presented, question, Viewer::Unproven, now);
+        let mut has_waited = false;
         if verdict == Err(DenyReason::AuthenticationRequired)
             && let Some((user, password)) = question.facts.viewer
-            && self.viewers.is_proven(&entry.terms, user, password).await?
         {
-            verdict = self.judge(entry, presented, question, Viewer::Proven, now);
+            has_waited = true;
+            if self.viewers.is_proven(&entry.terms, user, password).await? {
+                now = self.time.now();
+                verdict = self.judge(entry, presented, question, Viewer::Proven, now);
+            }
         }
         let grant = match verdict {
             Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => grant,
-            verdict => return Ok(Some(self.answer(question, entry, verdict, entry.used(), now))),
+            verdict => return Ok(self.answer_if_current(question, entry, verdict, has_waited, now)),
         };
-        let window = self.window(&entry.terms, presented, question);
-        let mut first_use = match &window {
-            Some((window, _)) => Some(window.lock().await),
-            None => None,
+        let Some((window, seconds)) = self.window(&entry.terms, presented, question) else {
+            return self.take(entry, grant, question, now, has_waited).await;
         };
-        if let (Some(first), Some((_, seconds))) = (first_use.as_deref().copied().flatten(), &window)
-            && now < first.plus(*seconds)
-        {
-            let free = Ok(Grant { takes: 0 });
-            return Ok(Some(self.answer(question, entry, free, entry.used(), now)));
+        let mut first_use = window.lock().await;
+        let now = self.time.now();
+        if first_use.is_some_and(|first| now < first.plus(seconds)) {
+            let verdict =
+                self.judge(entry, presented, question, Viewer::Proven, now).map(|_| Grant { takes: 0 });
+            return Ok(self.answer_if_current(question, entry, verdict, true, now));
         }
-        let answer = self.take(entry, grant, question, now).await?;
-        if let (Some(first_use), Some(Answer { verdict: Ok(_), .. })) = (first_use.as_deref_mut(), &answer) {
+        let answer = self.take(entry, grant, question, now, true).await?;
+        if let Some(Answer { verdict: Ok(_), .. }) = &answer {
             *first_use = Some(now);
         }
         Ok(answer)
+    }
+
+    /// The answer of a decision that takes no exact use; `None` if it has waited for something and the record was changed
+    /// meanwhile. (An exact use needs no such look: its guarded statement matches the revision.)
+    fn answer_if_current(
+        &self,
+        question: &Question<'_>,
+        entry: &Arc<Entry>,
+        verdict: Result<Grant, DenyReason>,
+        has_waited: bool,
+        now: UnixSeconds,
+    ) -> Option<Answer> {
+        let is_current = !has_waited || self.cache.holds(entry);
+        is_current.then(|| self.answer(question, entry, verdict, None, now))
     }
 
     async fn take(
@@ -210,6 +225,7 @@ impl Service {
         grant: Grant,
         question: &Question<'_>,
         now: UnixSeconds,
+        has_waited: bool,
     ) -> Result<Option<Answer>, DomainError> {
         let terms = &entry.terms;
         let request = UseRequest {
@@ -220,7 +236,7 @@ impl Service {
         };
         let is_plain_statistic = terms.limit.is_none() && request.idempotency.is_none();
         if is_plain_statistic {
-            return Ok(Some(self.answer(question, entry, Ok(grant), entry.used(), now)));
+            return Ok(self.answer_if_current(question, entry, Ok(grant), has_waited, now));
         }
         let outcome = match &*self.combiner.read().await {
             Some(combiner) => combiner.take(entry, request).await?,
@@ -233,7 +249,7 @@ impl Service {
             UseOutcome::Repeated { used } => (Ok(Grant { takes: 0 }), used),
             UseOutcome::Exhausted { used } => (Err(DenyReason::LimitReached), used),
         };
-        Ok(Some(self.answer(question, entry, verdict, used, now)))
+        Ok(Some(self.answer(question, entry, verdict, Some(used), now)))
     }
 
     pub(crate) fn present<'a>(&self, credential: Credential<'a>) -> Result<Presented<'a>, DenyReason> {
@@ -356,24 +372,25 @@ impl Service {
         Answer { verdict: Err(reason), token: None, used: 0 }
     }
 
+    /// The answer, noted in the statistics; `stored_used` is what the store has counted if it was asked to take the use.
     fn answer(
         &self,
         question: &Question<'_>,
         entry: &Arc<Entry>,
         verdict: Result<Grant, DenyReason>,
-        used: u64,
+        stored_used: Option<u64>,
         now: UnixSeconds,
     ) -> Answer {
         if !question.dry_run {
             match verdict {
-                Ok(grant) => self.statistics.note_allowed(entry, grant.takes, now),
+                Ok(grant) => self.statistics.note_allowed(entry, grant.takes, stored_used.is_some(), now),
                 Err(reason) => self.statistics.note_refused(Some(entry), reason),
             }
         }
         // Up to a wrong signature the asker has not proven to hold the token: it learns nothing of it.
         let is_proven = verdict.err().is_none_or(|reason| reason > DenyReason::BadSignature);
-        let is_statistic = entry.terms.limit.is_none();
-        let used = if is_statistic { entry.used() } else { used };
+        // Without a limit the store's figure lacks what is still to be flushed.
+        let used = stored_used.filter(|_| entry.terms.limit.is_some()).unwrap_or_else(|| entry.used());
         Answer { verdict, token: is_proven.then(|| Arc::clone(entry)), used }
     }
 }

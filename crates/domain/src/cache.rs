@@ -18,6 +18,8 @@ pub struct Entry {
     pub terms: Terms,
     used: AtomicU64,
     uses_unflushed: AtomicU64,
+    /// Of these, the ones that no guarded statement has added to the stored `used`.
+    unwritten_unflushed: AtomicU64,
     refusals_unflushed: AtomicU64,
     last_used_at: AtomicU64,
     is_queued: AtomicBool,
@@ -27,6 +29,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unflushed {
     pub(crate) uses: u64,
+    pub(crate) unwritten: u64,
     pub(crate) refusals: u64,
     pub(crate) last_used_at: UnixSeconds,
 }
@@ -38,6 +41,7 @@ impl Entry {
             last_used_at: AtomicU64::new(token.usage.last_used_at.map_or(0, UnixSeconds::get)),
             terms: token.terms,
             uses_unflushed: AtomicU64::new(0),
+            unwritten_unflushed: AtomicU64::new(0),
             refusals_unflushed: AtomicU64::new(0),
             is_queued: AtomicBool::new(false),
         }
@@ -48,14 +52,21 @@ impl Entry {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Takes over what the store has counted under a limit; without one its figure lacks what is still to be flushed.
     pub(crate) fn set_used(&self, used: u64) {
-        self.used.store(used, Ordering::Relaxed);
+        if self.terms.limit.is_some() {
+            self.used.store(used, Ordering::Relaxed);
+        }
     }
 
-    /// Notes granted uses for the next flush; whether this entry must now be queued for it.
-    pub(crate) fn note_uses(&self, uses: u64, now: UnixSeconds) -> bool {
+    /// Notes granted uses for the next flush, `are_written` if the store has counted them already; whether this entry
+    /// must now be queued for it.
+    pub(crate) fn note_uses(&self, uses: u64, are_written: bool, now: UnixSeconds) -> bool {
         if self.terms.limit.is_none() {
             self.used.fetch_add(uses, Ordering::Relaxed);
+        }
+        if !are_written {
+            self.unwritten_unflushed.fetch_add(uses, Ordering::Relaxed);
         }
         self.uses_unflushed.fetch_add(uses, Ordering::Relaxed);
         self.last_used_at.store(now.get(), Ordering::Relaxed);
@@ -73,6 +84,7 @@ impl Entry {
         self.is_queued.store(false, Ordering::Release);
         Unflushed {
             uses: self.uses_unflushed.swap(0, Ordering::AcqRel),
+            unwritten: self.unwritten_unflushed.swap(0, Ordering::AcqRel),
             refusals: self.refusals_unflushed.swap(0, Ordering::AcqRel),
             last_used_at: UnixSeconds::new(self.last_used_at.load(Ordering::Relaxed))
                 .unwrap_or(UnixSeconds::MAX),
@@ -82,6 +94,7 @@ impl Entry {
     /// Puts back what a failed flush took; whether this entry must now be queued.
     pub(crate) fn put_back(&self, unflushed: Unflushed) -> bool {
         self.uses_unflushed.fetch_add(unflushed.uses, Ordering::Relaxed);
+        self.unwritten_unflushed.fetch_add(unflushed.unwritten, Ordering::Relaxed);
         self.refusals_unflushed.fetch_add(unflushed.refusals, Ordering::Relaxed);
         !self.is_queued.swap(true, Ordering::AcqRel)
     }
@@ -133,11 +146,12 @@ impl Cache {
         }
     }
 
-    /// Keeps what a read found unless a change has been applied since its snapshot.
-    pub(crate) fn fill(&self, by: Lookup, position: Position, found: Option<&Arc<Entry>>) {
+    /// Keeps what a read found unless a change has been applied since its snapshot; whether it was kept, and so is still
+    /// true.
+    pub(crate) fn fill(&self, by: Lookup, position: Position, found: Option<&Arc<Entry>>) -> bool {
         let applied = self.applied.read().unwrap_or_else(PoisonError::into_inner);
         if position < *applied {
-            return;
+            return false;
         }
         match found {
             None => self.absent.insert(by, ()),
@@ -148,6 +162,12 @@ impl Cache {
                 self.tokens.insert(entry.terms.id, Arc::clone(entry));
             }
         }
+        true
+    }
+
+    /// Whether this very entry is what a look-up would find now: no change has taken it out.
+    pub(crate) fn holds(&self, entry: &Arc<Entry>) -> bool {
+        self.tokens.get(&entry.terms.id).is_some_and(|held| Arc::ptr_eq(&held, entry))
     }
 
     /// Forgets one token, which the next look-up reads anew.

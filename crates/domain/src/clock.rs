@@ -78,7 +78,7 @@ impl Timekeeper {
     /// By how many seconds the clock has been set back behind the highest time seen.
     pub fn seconds_behind(&self) -> u64 {
         let now = self.clock.now_millis();
-        self.highest_millis.load(Ordering::Relaxed).saturating_sub(now) / 1000
+        self.highest_millis.fetch_max(now, Ordering::Relaxed).saturating_sub(now) / 1000
     }
 }
 

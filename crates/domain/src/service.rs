@@ -30,6 +30,9 @@ pub struct Service {
     pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
 }
 
+/// How often a record is read again because some change has overtaken it.
+const READS: usize = 64;
+
 /// Why the service should get no requests now.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
@@ -130,18 +133,23 @@ impl Service {
         self.store.close().await;
     }
 
-    /// One token, from the cache or else from the store; the cache keeps what was read.
+    /// One token, from the cache or else from the store. A record that a change has overtaken while it was read is read
+    /// again: whoever asks after a revocation was answered must not be told what was before it.
     pub(crate) async fn entry(&self, by: Lookup) -> Result<Option<Arc<Entry>>, StoreError> {
-        match self.cache.look_up(by) {
-            Known::Token(entry) => Ok(Some(entry)),
-            Known::Absent => Ok(None),
-            Known::Unknown => {
-                let snapshot = self.store.find(by).await?;
-                let entry = snapshot.found.map(|token| Arc::new(Entry::new(token)));
-                self.cache.fill(by, snapshot.position, entry.as_ref());
-                Ok(entry)
+        for _ in 0..READS {
+            match self.cache.look_up(by) {
+                Known::Token(entry) => return Ok(Some(entry)),
+                Known::Absent => return Ok(None),
+                Known::Unknown => {
+                    let snapshot = self.store.find(by).await?;
+                    let entry = snapshot.found.map(|token| Arc::new(Entry::new(token)));
+                    if self.cache.fill(by, snapshot.position, entry.as_ref()) {
+                        return Ok(entry);
+                    }
+                }
             }
         }
+        Err(StoreError::Unavailable("tokens change faster than they can be read".to_owned()))
     }
 
     pub(crate) fn new_token_id(&self, kind: TokenKind) -> TokenId {

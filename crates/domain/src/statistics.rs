@@ -22,9 +22,9 @@ pub(crate) struct Collector {
 const FLUSH_BATCH: usize = 2_000;
 
 impl Collector {
-    pub(crate) fn note_allowed(&self, entry: &Arc<Entry>, uses: u64, now: UnixSeconds) {
+    pub(crate) fn note_allowed(&self, entry: &Arc<Entry>, uses: u64, are_written: bool, now: UnixSeconds) {
         self.decisions[0].fetch_add(1, Ordering::Relaxed);
-        if uses > 0 && entry.note_uses(uses, now) {
+        if uses > 0 && entry.note_uses(uses, are_written, now) {
             self.queue(entry);
         }
     }
@@ -104,7 +104,7 @@ fn statistic(entry: &Entry, figures: Unflushed) -> TokenStatistic {
         token: entry.terms.id,
         uses: figures.uses,
         refusals: figures.refusals,
-        unlimited_uses: if entry.terms.limit.is_none() { figures.uses } else { 0 },
+        unlimited_uses: figures.unwritten,
         last_used_at: (figures.uses > 0).then_some(figures.last_used_at),
     }
 }

@@ -62,8 +62,6 @@ codes! {
     REQUEST_TIMEOUT: 408, "The request took too long to arrive";
     LIMIT_BELOW_USED: 409, "The limit would lie below the uses already granted";
     NOT_RECOVERABLE: 409, "The value is not kept";
-    IDEMPOTENCY_IN_PROGRESS: 409, "The first request with this idempotency key still runs";
-    USE_GIVEN_BACK: 409, "The use of this idempotency key was given back";
     VALUE_TAKEN: 409, "The value or name is already in use";
     LINK_REFUSED: 409, "The token would refuse the link";
     VERSIONS_EXHAUSTED: 409, "All secret versions of the token are spent";

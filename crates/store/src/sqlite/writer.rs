@@ -77,8 +77,14 @@ impl WriterHandle {
         let failed = |source| OpenError::File { path: file.clone(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let (messages, inbox) = mpsc::channel(QUEUE);
-        let writer =
-            Writer { connection: Some(connection), options, listener, has_written: true, _lock: lock };
+        let writer = Writer {
+            connection: Some(connection),
+            options,
+            listener,
+            doubtful: None,
+            has_written: true,
+            _lock: lock,
+        };
         std::thread::Builder::new()
             .name("countermark-writer".into())
             .spawn(move || runtime.block_on(writer.serve(inbox)))
@@ -116,6 +122,8 @@ struct Writer {
     connection: Option<SqliteConnection>,
     options: SqliteConnectOptions,
     listener: Arc<dyn ChangeListener>,
+    /// A change whose COMMIT failed: it may have become durable all the same, and then nobody has been told.
+    doubtful: Option<Change>,
     has_written: bool,
     _lock: File,
 }
@@ -156,6 +164,7 @@ impl Writer {
             }
         };
         if let Err(error) = sqlx::query("COMMIT").execute(&mut connection).await {
+            self.doubtful = change;
             discard(connection).await;
             return Err(unavailable(error));
         }
@@ -180,13 +189,29 @@ impl Writer {
             }
         }
         let mut connection = self.options.connect().await.map_err(unavailable)?;
-        match begin_immediate(&mut connection).await {
+        let begun = match begin_immediate(&mut connection).await {
+            Ok(()) => self.settle_doubt(&mut connection).await,
+            Err(error) => Err(error),
+        };
+        match begun {
             Ok(()) => Ok(connection),
             Err(error) => {
                 discard(connection).await;
                 Err(unavailable(error))
             }
         }
+    }
+
+    /// Tells the listener of a change whose COMMIT failed, if the database has kept it.
+    async fn settle_doubt(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let Some(change) = &self.doubtful else { return Ok(()) };
+        let position: i64 =
+            sqlx::query_scalar("SELECT change_position FROM installation").fetch_one(connection).await?;
+        if u64::try_from(position).is_ok_and(|position| position >= change.position.0) {
+            self.listener.changed(change);
+        }
+        self.doubtful = None;
+        Ok(())
     }
 
     async fn roll_back(&mut self, mut connection: SqliteConnection) {
@@ -223,5 +248,74 @@ async fn begin_immediate(connection: &mut SqliteConnection) -> Result<(), sqlx::
 async fn discard(connection: SqliteConnection) {
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "a connection did not close cleanly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use countermark_domain::store::Position;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<u64>>);
+
+    impl ChangeListener for Told {
+        fn changed(&self, change: &Change) {
+            self.0.lock().unwrap().push(change.position.0);
+        }
+    }
+
+    async fn writer(folder: &tempfile::TempDir) -> (WriterHandle, Arc<Told>) {
+        let options = SqliteConnectOptions::new().filename(folder.path().join("db")).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        for sql in
+            ["CREATE TABLE installation (change_position INTEGER)", "INSERT INTO installation VALUES (1)"]
+        {
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        }
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        let told = Arc::new(Told::default());
+        let listener = Arc::clone(&told) as Arc<dyn ChangeListener>;
+        (WriterHandle::start(connection, options, listener, lock).unwrap(), told)
+    }
+
+    /// Ends its own transaction, so that the writer's COMMIT fails.
+    async fn change_with_failing_commit(writer: &WriterHandle, end: &'static str) -> Result<(), StoreError> {
+        let work = async move |connection: &mut SqliteConnection| {
+            for sql in ["UPDATE installation SET change_position = 2", end] {
+                sqlx::query(sql).execute(&mut *connection).await.map_err(unavailable)?;
+            }
+            let change = Change { position: Position(2), tokens: Vec::new(), values: Vec::new() };
+            Ok(Verdict::Announce((), change))
+        };
+        writer.run(work).await
+    }
+
+    #[tokio::test]
+    async fn a_change_that_became_durable_under_a_failed_commit_is_told_before_the_next_job() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (writer, told) = writer(&folder).await;
+        assert!(change_with_failing_commit(&writer, "COMMIT").await.is_err());
+        let seen = Arc::clone(&told);
+        let next = async move |_: &mut SqliteConnection| Ok(Verdict::Undo(seen.0.lock().unwrap().clone()));
+        assert_eq!(writer.run(next).await.unwrap(), [2]);
+    }
+
+    #[tokio::test]
+    async fn a_change_that_was_lost_under_a_failed_commit_is_not_told() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (writer, told) = writer(&folder).await;
+        assert!(change_with_failing_commit(&writer, "ROLLBACK").await.is_err());
+        let kept: i64 = writer
+            .run(async |connection: &mut SqliteConnection| {
+                let position = sqlx::query_scalar("SELECT change_position FROM installation");
+                Ok(Verdict::Undo(position.fetch_one(connection).await.map_err(unavailable)?))
+            })
+            .await
+            .unwrap();
+        assert_eq!((kept, told.0.lock().unwrap().len()), (1, 0));
     }
 }

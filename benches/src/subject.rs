@@ -1,0 +1,132 @@
+//! The measured process: the real service and, on another port, a bare handler of the same framework.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use countermark_core::{TokenValue, ValueKind};
+use countermark_domain::clock::SystemClock;
+use countermark_domain::rng::{Rng, SystemRng};
+use countermark_server::config::Config;
+use countermark_server::start::Background;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A running measured process; it ends with this value.
+pub struct Subject {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    pub service: String,
+    pub bare: String,
+    pub key: String,
+    pub folder: TempDir,
+}
+
+impl Subject {
+    pub fn start() -> Self {
+        Self::start_with(TempDir::new().expect("a temporary folder can be made"), new_key())
+    }
+
+    fn start_with(folder: TempDir, key: String) -> Self {
+        let program = std::env::current_exe().expect("a running program has a path");
+        let mut child = Command::new(program)
+            .arg("--subject")
+            .arg(folder.path())
+            .env("COUNTERMARK_BENCH_KEY", &key)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program can start itself");
+        let stdin = child.stdin.take().expect("standard input is piped");
+        let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
+        let mut line =
+            || lines.next().expect("the subject says where it listens").expect("and says it in text");
+        let (service, bare) = (line(), line());
+        Self { child, stdin: Some(stdin), service, bare, key, folder }
+    }
+
+    /// Stops the process, lets `between` work on its folder, and starts it again on the same data.
+    pub fn restarted(mut self, between: impl FnOnce(&Path)) -> Self {
+        // The subject ends when its standard input does.
+        drop(self.stdin.take());
+        self.child.wait().expect("the subject ends");
+        between(self.folder.path());
+        let empty = TempDir::new().expect("a temporary folder can be made");
+        let (folder, key) = (std::mem::replace(&mut self.folder, empty), self.key.clone());
+        Self::start_with(folder, key)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let mut answer = ureq::post(format!("{}{path}", self.service))
+            .header("authorization", format!("Bearer {}", self.key))
+            .send_json(body)
+            .expect("the service answers with success");
+        answer.body_mut().read_json().expect("and in JSON")
+    }
+
+    /// User and system time of the process so far, in microseconds.
+    pub fn cpu_micros(&self) -> u64 {
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the subject runs");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |place: usize| fields[place].parse::<u64>().expect("times are whole ticks");
+        // Fields 14 and 15 of proc(5), counted from the state; a tick is 10 ms on every Linux in use.
+        (ticks(11) + ticks(12)) * 10_000
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the subject runs");
+        let line =
+            status.lines().find(|line| line.starts_with("VmRSS:")).expect("proc tells the resident size");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("in kB") * 1024
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The child's own main: serves until its standard input ends.
+pub fn serve(folder: &str) -> ExitCode {
+    let config = config(Path::new(folder));
+    let service = Background::start(config, Box::new(SystemClock), Arc::new(SystemRng));
+    let service = service.expect("a throw-away installation starts");
+    actix_web::rt::System::new().block_on(serve_bare(service.address));
+    service.stop().expect("the service stops");
+    ExitCode::SUCCESS
+}
+
+async fn serve_bare(service: SocketAddr) {
+    let bare = HttpServer::new(|| App::new().route("/bare", web::to(HttpResponse::NoContent)))
+        .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .expect("a free port");
+    let address = bare.addrs()[0];
+    actix_web::rt::spawn(bare.run());
+    println!("http://{service}\nhttp://{address}");
+    std::io::stdout().flush().expect("the parent reads");
+    let ended = actix_web::rt::task::spawn_blocking(|| std::io::stdin().lines().count());
+    ended.await.expect("reading to the end does not panic");
+}
+
+fn new_key() -> String {
+    TokenValue::generate(ValueKind::ApiKey, &mut |bytes| SystemRng.fill(bytes)).expose().to_owned()
+}
+
+fn config(folder: &Path) -> Config {
+    let environment = [
+        ("COUNTERMARK__ADMIN_KEY", std::env::var("COUNTERMARK_BENCH_KEY").expect("the parent gives a key")),
+        ("COUNTERMARK__DATA__DIRECTORY", folder.display().to_string()),
+        ("COUNTERMARK__SERVER__LISTEN", "127.0.0.1:0".to_owned()),
+        ("COUNTERMARK__LIMITS__CONNECTIONS", "4096".to_owned()),
+    ];
+    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Config::load(None, environment, &[]).expect("these settings are good")
+}

@@ -1,0 +1,10 @@
+//! The use-cases over a real SQLite store, with a clock that stands still and seeded randomness.
+#![expect(clippy::unwrap_used, reason = "a failed step ends its test")]
+
+mod counting;
+mod ending;
+mod installation;
+mod issuing;
+mod rights;
+mod time;
+mod updating;
