@@ -377,15 +377,21 @@ pub trait Store: Send + Sync + 'static {
         kept: Option<KeptAnswer>,
     ) -> Result<Changed, StoreError>;
 
-    /// Revokes a token, with `cascade` also all that it has issued, down to the last; the ids that are revoked now,
-    /// also those that were already. Empty if there is no such token.
+    /// The token and all that it has issued, down to the last, with their revisions; without those that are revoked.
+    async fn descent(&self, id: TokenId) -> Result<Vec<(TokenId, u64)>, StoreError>;
+
+    /// Revokes a token, with `judged` also all that it has issued, down to the last; the ids that are revoked now, also
+    /// those that were already. Empty if there is no such token.
+    ///
+    /// `None`, with nothing done, if anything of the descent has another revision than `judged`. What has been issued
+    /// since, and not changed, is revoked too: it reaches no further than its issuer, who was judged.
     async fn revoke(
         &self,
         id: TokenId,
         at: UnixSeconds,
-        cascade: bool,
+        judged: Option<&[(TokenId, u64)]>,
         audit: AuditEntry,
-    ) -> Result<Vec<TokenId>, StoreError>;
+    ) -> Result<Option<Vec<TokenId>>, StoreError>;
 
     /// Removes a token with its credentials and figures; whether it was there.
     async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError>;

@@ -47,6 +47,7 @@ conformance! {
         a_regenerated_value_ends_the_former_one_at_the_overlap
         a_regenerated_secret_is_the_next_version
         a_revoked_token_is_refused_for_ever
+        a_cascade_ends_only_what_is_as_it_was_judged
         a_cascade_ends_all_descendants_and_without_it_none
         a_disabled_or_expired_token_takes_no_use
         a_purged_token_is_gone_with_its_value
@@ -152,7 +153,7 @@ async fn changes_are_numbered_without_gaps_and_told_before_the_answer(it: Fixtur
     it.take(&[one_use(&limited(1, 5), 1)]).await;
     assert_eq!(told(), [1], "neither a refused change nor a use is a change");
     it.store.update(&token, 1, audit("token.update")).await.unwrap();
-    it.store.revoke(token.terms.id, at(1), false, audit("token.revoke")).await.unwrap();
+    it.store.revoke(token.terms.id, at(1), None, audit("token.revoke")).await.unwrap();
     it.store.purge(token.terms.id, audit("token.purge")).await.unwrap();
     assert_eq!(told(), [1, 2, 3, 4]);
     let changes = it.changes.0.lock().unwrap();
@@ -258,8 +259,9 @@ async fn a_regenerated_secret_is_the_next_version(it: Fixture) {
 async fn a_revoked_token_is_refused_for_ever(it: Fixture) {
     let mut token = limited(1, 5);
     it.insert(&token).await;
-    let revoke =
-        async |seconds| it.store.revoke(token.terms.id, at(seconds), false, audit("token.revoke")).await;
+    let revoke = async |seconds| {
+        it.store.revoke(token.terms.id, at(seconds), None, audit("token.revoke")).await.unwrap()
+    };
     assert_eq!(revoke(900).await.unwrap(), [token.terms.id]);
     assert_eq!(revoke(950).await.unwrap(), [token.terms.id], "a repetition answers the same");
     let found = it.find(token.terms.id).await.unwrap();
@@ -274,8 +276,32 @@ async fn a_revoked_token_is_refused_for_ever(it: Fixture) {
     );
     assert_eq!(it.take(&[one_use(&token, 1)]).await, [Stale]);
     let unknown =
-        it.store.revoke(id(TokenKind::Upload, 7), at(1), true, audit("token.revoke")).await.unwrap();
-    assert!(unknown.is_empty());
+        it.store.revoke(id(TokenKind::Upload, 7), at(1), Some(&[]), audit("token.revoke")).await.unwrap();
+    assert_eq!(unknown, Some(Vec::new()));
+}
+
+async fn a_cascade_ends_only_what_is_as_it_was_judged(it: Fixture) {
+    let parent = token(TokenKind::ApiKey, 1);
+    let mut child = token(TokenKind::ApiKey, 2);
+    child.about.created_by = Some(parent.terms.id);
+    it.insert(&parent).await;
+    it.insert(&child).await;
+    let judged = it.store.descent(parent.terms.id).await.unwrap();
+    child.terms.revision = 2;
+    it.store.update(&child, 1, audit("token.update")).await.unwrap();
+    let revoke = async |judged: &[(TokenId, u64)]| {
+        it.store.revoke(parent.terms.id, at(900), Some(judged), audit("r")).await.unwrap()
+    };
+    assert_eq!(revoke(&judged).await, None, "the child has changed since");
+    assert_eq!(revoke(&judged[..1]).await, None, "a changed child was not judged at all");
+    for member in [&parent, &child] {
+        assert!(it.find(member.terms.id).await.unwrap().terms.revoked_at.is_none(), "nothing has been done");
+    }
+    let judged = it.store.descent(parent.terms.id).await.unwrap();
+    let mut newest = token(TokenKind::ApiKey, 3);
+    newest.about.created_by = Some(child.terms.id);
+    it.insert(&newest).await;
+    assert_eq!(revoke(&judged).await.unwrap().len(), 3, "what was issued since ends too");
 }
 
 async fn a_cascade_ends_all_descendants_and_without_it_none(it: Fixture) {
@@ -287,9 +313,14 @@ async fn a_cascade_ends_all_descendants_and_without_it_none(it: Fixture) {
         it.insert(member).await;
     }
     let ids: Vec<TokenId> = family.iter().map(|member| member.terms.id).collect();
-    assert_eq!(it.store.revoke(ids[1], at(900), false, audit("r")).await.unwrap(), [ids[1]]);
+    assert_eq!(it.store.descent(ids[0]).await.unwrap(), [(ids[0], 1), (ids[1], 1), (ids[2], 1)]);
+    let alone = it.store.revoke(ids[1], at(900), None, audit("r")).await.unwrap();
+    assert_eq!(alone.unwrap(), [ids[1]]);
+    assert_eq!(it.store.descent(ids[0]).await.unwrap(), [(ids[0], 1), (ids[2], 1)]);
     assert!(it.find(ids[2]).await.unwrap().terms.revoked_at.is_none());
-    assert_eq!(it.store.revoke(ids[0], at(901), true, audit("r")).await.unwrap(), ids[..3]);
+    let judged = [(ids[0], 1), (ids[2], 1)];
+    let all = it.store.revoke(ids[0], at(901), Some(&judged), audit("r")).await.unwrap();
+    assert_eq!(all.unwrap(), ids[..3]);
     let told = it.changes.0.lock().unwrap().last().unwrap().tokens.clone();
     assert_eq!(told, [ids[0], ids[2]], "only those that have changed");
     assert_eq!(it.find(ids[1]).await.unwrap().terms.revoked_at, Some(at(900)));

@@ -1,11 +1,13 @@
 //! Changes of the configuration: each takes its position in its own transaction and is announced after its commit.
 
+use std::collections::HashMap;
+
 use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::store::{
     AuditEntry, Change, Changed, IDEMPOTENCY_SECONDS, Inserted, KeptAnswer, NewCredential, Position,
     StoreError,
 };
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::credential::{self, Stored};
 use super::row::{Reader, signed};
@@ -258,41 +260,71 @@ const DESCENT: &str = "
         UNION
         SELECT child.id FROM ended JOIN access_tokens child ON child.created_by = ended.id WHERE ?2
     )
-    SELECT ended.id AS id, c.revoked_at IS NULL AS is_live FROM ended JOIN token_counters c ON c.token = ended.id";
+    SELECT ended.id AS id, c.revision AS revision, c.revoked_at IS NULL AS is_live
+    FROM ended JOIN token_counters c ON c.token = ended.id";
+
+/// A token that is being ended, of its descent.
+struct Descendant {
+    id: TokenId,
+    revision: u64,
+    is_live: bool,
+}
+
+async fn descendants(
+    executor: impl SqliteExecutor<'_>,
+    id: TokenId,
+    cascade: bool,
+) -> Result<Vec<Descendant>, StoreError> {
+    let rows = sqlx::query(DESCENT)
+        .bind(id.to_string())
+        .bind(cascade)
+        .fetch_all(executor)
+        .await
+        .map_err(unavailable)?;
+    let read = |row| {
+        let reader = Reader::new(row, "access_tokens", "id");
+        Ok(Descendant {
+            id: reader.token_id("id")?,
+            revision: reader.unsigned("revision")?,
+            is_live: row.try_get("is_live").map_err(unavailable)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(crate) async fn descent(readers: &SqlitePool, id: TokenId) -> Result<Vec<(TokenId, u64)>, StoreError> {
+    let all = descendants(readers, id, true).await?;
+    Ok(all.into_iter().filter(|one| one.is_live).map(|one| (one.id, one.revision)).collect())
+}
 
 pub(crate) async fn revoke(
     connection: &mut SqliteConnection,
     id: TokenId,
     at: UnixSeconds,
-    cascade: bool,
+    judged: Option<&[(TokenId, u64)]>,
     entry: AuditEntry,
-) -> Result<Verdict<Vec<TokenId>>, StoreError> {
-    let rows = sqlx::query(DESCENT)
-        .bind(id.to_string())
-        .bind(cascade)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(unavailable)?;
-    let mut revoked = Vec::with_capacity(rows.len());
-    let mut live = Vec::new();
-    for row in &rows {
-        let reader = Reader::new(row, "access_tokens", "id");
-        let id = reader.token_id("id")?;
-        revoked.push(id);
-        if row.try_get::<bool, _>("is_live").map_err(unavailable)? {
-            live.push(id);
+) -> Result<Verdict<Option<Vec<TokenId>>>, StoreError> {
+    let descendants = descendants(&mut *connection, id, judged.is_some()).await?;
+    let revoked: Vec<TokenId> = descendants.iter().map(|one| one.id).collect();
+    if revoked.is_empty() {
+        return Ok(Verdict::Undo(Some(revoked)));
+    }
+    if let Some(judged) = judged {
+        let judged: HashMap<TokenId, u64> = judged.iter().copied().collect();
+        // A revision of 1 that nobody has judged is a token that was issued since.
+        let is_as_judged = |one: &Descendant| one.revision == judged.get(&one.id).copied().unwrap_or(1);
+        if !descendants.iter().filter(|one| one.is_live).all(is_as_judged) {
+            return Ok(Verdict::Undo(None));
         }
     }
-    if revoked.is_empty() {
-        return Ok(Verdict::Undo(revoked));
-    }
+    let live: Vec<TokenId> = descendants.iter().filter(|one| one.is_live).map(|one| one.id).collect();
     audit::append(connection, &entry).await?;
     if live.is_empty() {
-        return Ok(Verdict::Keep(revoked));
+        return Ok(Verdict::Keep(Some(revoked)));
     }
     end(connection, &live, at).await?;
     let change = announce(connection, live, Vec::new()).await?;
-    Ok(Verdict::Announce(revoked, change))
+    Ok(Verdict::Announce(Some(revoked), change))
 }
 
 async fn end(connection: &mut SqliteConnection, live: &[TokenId], at: UnixSeconds) -> Result<(), StoreError> {

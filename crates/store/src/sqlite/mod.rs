@@ -181,15 +181,20 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn descent(&self, id: TokenId) -> Result<Vec<(TokenId, u64)>, StoreError> {
+        change::descent(&self.readers, id).await
+    }
+
     async fn revoke(
         &self,
         id: TokenId,
         at: UnixSeconds,
-        cascade: bool,
+        judged: Option<&[(TokenId, u64)]>,
         audit: AuditEntry,
-    ) -> Result<Vec<TokenId>, StoreError> {
+    ) -> Result<Option<Vec<TokenId>>, StoreError> {
+        let judged = judged.map(<[_]>::to_vec);
         self.writer
-            .run(async move |connection| change::revoke(connection, id, at, cascade, audit).await)
+            .run(async move |connection| change::revoke(connection, id, at, judged.as_deref(), audit).await)
             .await
     }
 

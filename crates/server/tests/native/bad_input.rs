@@ -1,10 +1,7 @@
 //! What is refused before anything is done: each time by the member's pointer, and without repeating its value.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod installation;
-
+use crate::installation::{Answer, Installation, request, text};
 use actix_web::test::TestRequest;
-use installation::{Answer, Installation, request, text};
 use serde_json::{Value, json};
 
 const TOKENS: &str = "/v1/access-tokens";

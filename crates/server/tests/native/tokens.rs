@@ -1,9 +1,6 @@
 //! The life of a token over the native API, against a real database.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod installation;
-
-use installation::{Installation, NOW, request, text};
+use crate::installation::{Installation, NOW, request, text};
 use serde_json::{Value, json};
 
 const TOKENS: &str = "/v1/access-tokens";
@@ -137,6 +134,7 @@ async fn if_match_holds_a_patch_to_the_revision_that_was_read() {
     };
     assert_eq!((send("\"1\"").await, send("\"1\"").await, send("*").await), (200, 412, 200));
     assert_eq!((send("\"other\"").await, send("\"03\"").await), (412, 412));
+    assert_eq!(send("\"3\"").await, 200, "the newest revision, not the first");
     for bad in ["W/\"3\"", "3", "\"3", "\"3\", \"4\"", ""] {
         assert_eq!(send(bad).await, 400, "{bad}");
     }

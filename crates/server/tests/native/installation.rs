@@ -1,6 +1,4 @@
 //! A whole service over a fresh SQLite database, with a clock and random bytes that tests control.
-#![allow(dead_code, clippy::allow_attributes, reason = "every test binary uses another part of it")]
-#![expect(clippy::unwrap_used, reason = "a fixture that fails fails the test")]
 
 use std::sync::Arc;
 

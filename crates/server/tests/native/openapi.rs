@@ -1,12 +1,9 @@
 //! The OpenAPI document: complete, unambiguous, true to the routes, and committed as it is generated.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod installation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use installation::{Installation, request};
+use crate::installation::{Installation, request};
 use serde_json::Value;
 
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];

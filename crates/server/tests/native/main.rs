@@ -1,0 +1,8 @@
+//! The native API through its real routes, over a real database.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bad_input;
+mod installation;
+mod openapi;
+mod rights;
+mod tokens;
