@@ -3,9 +3,13 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Far longer than any command takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a command left behind.
 pub struct Ended {
@@ -58,7 +62,17 @@ impl Place {
     }
 
     pub fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
-        let output = self.command(arguments, environment).output().unwrap();
+        let mut command = self.command(arguments, environment);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let id = child.id().to_string();
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || send.send(child.wait_with_output()));
+        // A service that starts although it should refuse would run for ever.
+        let output = receive.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            Command::new("kill").args(["-9", &id]).status().unwrap();
+            panic!("{arguments:?} does not end")
+        });
+        let output = output.unwrap();
         Ended {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
