@@ -7,7 +7,6 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::problem::pages;
 use crate::resource::at;
 
 /// The name of the security scheme that every protected operation refers to.
@@ -33,7 +32,7 @@ pub fn to_json(document: &OpenApi) -> String {
     json
 }
 
-/// Registers `/openapi.json`, `/docs/` and the pages of the error codes.
+/// Registers `/openapi.json` and `/docs/`; what stands below `/docs` must be registered before.
 pub fn api_docs(document: &OpenApi) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
     let json = Bytes::from(to_json(document));
     move |service| {
@@ -43,7 +42,6 @@ pub fn api_docs(document: &OpenApi) -> impl Fn(&mut ServiceConfig) + Clone + Sen
                 let json = json.clone();
                 async move { HttpResponse::Ok().content_type("application/json").body(json) }
             }))
-            .configure(pages)
             // Relative, so that it holds behind a proxy with a path of its own.
             .service(at("/docs").get(|| to_folder("docs/")))
             .service(
@@ -106,11 +104,10 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn docs_without_a_slash_lead_to_the_folder_and_error_pages_stay_reachable() {
+    async fn docs_without_a_slash_lead_to_the_folder() {
         let app = init_service(App::new().configure(api_docs(&document()))).await;
         let answer = call_service(&app, TestRequest::with_uri("/docs").to_request()).await;
         assert_eq!(answer.status(), 308);
         assert_eq!(answer.headers().get("location").unwrap(), "docs/");
-        assert!(body_of("/docs/errors/NOT_FOUND").await.1.contains("NOT_FOUND"));
     }
 }

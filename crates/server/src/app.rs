@@ -7,6 +7,7 @@ use actix_web::web::{Data, ServiceConfig};
 use countermark_domain::Service;
 
 use crate::config::Config;
+use crate::problem::pages;
 use crate::telemetry::Metrics;
 use crate::throttle::FailureThrottle;
 use crate::{api_docs, native, ops};
@@ -50,6 +51,8 @@ pub fn routes(
         // Routes are tried in the order of registration: the hot ones stand first.
         native::routes(config);
         ops::routes(config, with_metrics);
+        // Problems point to these pages, also where the Swagger UI is switched off.
+        config.configure(pages);
         if let Some(docs) = &docs {
             docs(config);
         }

@@ -12,7 +12,7 @@ use crate::resource::at;
 
 /// Registers `/healthz` and `/readyz`, and `/metrics` if it is to be served here.
 pub fn routes(config: &mut ServiceConfig, with_metrics: bool) {
-    config.service(at("/healthz").get(healthz).head(healthz)).service(at("/readyz").get(readyz).head(readyz));
+    config.service(at("/healthz").get(healthz)).service(at("/readyz").get(readyz));
     if with_metrics {
         config.service(at("/metrics").get(metrics));
     }

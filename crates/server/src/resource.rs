@@ -34,7 +34,24 @@ macro_rules! methods {
 }
 
 impl PathMethods {
-    methods!(get GET, head HEAD, post POST, put PUT, patch PATCH, delete DELETE);
+    methods!(head HEAD, post POST, put PUT, patch PATCH, delete DELETE);
+
+    /// Answers GET with this handler, and HEAD as well (the body is then left out) unless [`PathMethods::head`] stands
+    /// before it.
+    #[must_use]
+    pub fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let with_get = self.method(Method::GET, handler.clone());
+        if with_get.allowed.contains(&Method::HEAD) {
+            with_get
+        } else {
+            with_get.method(Method::HEAD, handler)
+        }
+    }
 
     fn method<F, Args>(mut self, method: Method, handler: F) -> Self
     where
@@ -105,7 +122,7 @@ mod tests {
         let app = app!();
         let answer = call_service(&app, TestRequest::delete().uri("/thing").to_request()).await;
         assert_eq!(answer.status(), 405);
-        assert_eq!(answer.headers().get("allow").unwrap(), "GET, POST");
+        assert_eq!(answer.headers().get("allow").unwrap(), "GET, HEAD, POST");
         assert_eq!(answer.headers().get("content-type").unwrap(), "application/problem+json");
         assert_eq!(answer.headers().get("cache-control").unwrap(), "no-store");
         let created = call_service(&app, TestRequest::post().uri("/thing").to_request()).await;

@@ -35,8 +35,8 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(
             at("/v1/access-tokens/{id}")
-                .get(tokens::view::view_access_token)
                 .head(tokens::view::access_token_exists)
+                .get(tokens::view::view_access_token)
                 .patch(tokens::update::update_access_token)
                 .delete(tokens::revoke::revoke_access_token),
         )
