@@ -1,0 +1,13 @@
+//! What the service promises, seen from outside: the real binary, spoken to over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test's own function fails")]
+
+mod bad_input;
+mod burst;
+mod clock;
+mod concurrency;
+mod laws;
+mod revocation;
+mod secrets;
+mod slow_clients;
+mod story;
