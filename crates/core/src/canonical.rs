@@ -8,10 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::secret::SigningKey;
-use crate::signed_url::{Placement, SignedUrl};
-
-/// Characters of a signature: 32 bytes as base64url without padding.
-pub(crate) const SIGNATURE_LENGTH: usize = 43;
+use crate::signed_url::{Placement, SIGNATURE_LENGTH, SignedUrl};
 
 impl SignedUrl<'_> {
     /// The bytes that are signed, to show them; verifying does not build them.

@@ -1,10 +1,9 @@
 //! Making signed URLs.
 
-use crate::canonical::SIGNATURE_LENGTH;
 use crate::id::TokenId;
 use crate::reason::Malformed;
 use crate::secret::{KeyVersion, SigningKey};
-use crate::signed_url::{Placement, SignedUrl};
+use crate::signed_url::{Placement, SIGNATURE_LENGTH, SignedUrl};
 use crate::time::UnixSeconds;
 use crate::url;
 

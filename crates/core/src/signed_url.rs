@@ -6,7 +6,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::canonical::SIGNATURE_LENGTH;
 use crate::host::Host;
 use crate::id::TokenId;
 use crate::reason::Malformed;
@@ -14,6 +13,9 @@ use crate::secret::{KeyVersion, SigningKey};
 use crate::target::Target;
 use crate::time::UnixSeconds;
 use crate::url;
+
+/// Characters of a signature: 32 bytes as base64url without padding.
+pub(crate) const SIGNATURE_LENGTH: usize = 43;
 
 /// Where in a URL the signature stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

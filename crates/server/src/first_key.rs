@@ -6,7 +6,7 @@ use countermark_core::{TokenValue, ValueKind};
 use countermark_domain::rng::Rng;
 
 use crate::config::Config;
-use crate::installation::StartError;
+use crate::start_error::StartError;
 use crate::{api_docs, native, private_file};
 
 /// A generated administrator key, and the 0600 file that holds it until the operator has taken it.

@@ -23,5 +23,7 @@ pub mod resource;
 pub mod respond;
 pub mod server;
 pub mod start;
+pub mod start_error;
+pub mod state;
 pub mod telemetry;
 pub mod throttle;

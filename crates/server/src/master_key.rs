@@ -9,8 +9,8 @@ use countermark_store::MasterKey;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::installation::StartError;
 use crate::private_file;
+use crate::start_error::StartError;
 
 /// The master key file of an installation.
 pub fn file(config: &Config) -> PathBuf {

@@ -7,8 +7,8 @@ use countermark_domain::NotReady;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::resource::at;
+use crate::state::AppState;
 
 /// Registers `/healthz` and `/readyz`, and `/metrics` if it is to be served here.
 pub fn routes(config: &mut ServiceConfig, with_metrics: bool) {

@@ -13,12 +13,13 @@ use countermark_domain::clock::Clock;
 use countermark_domain::rng::Rng;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::app::{AppState, routes};
+use crate::app::routes;
 use crate::config::Config;
 use crate::first_key::{self, FirstKey};
-pub use crate::installation::StartError;
 use crate::request_id::RequestIds;
 use crate::server::bind;
+pub use crate::start_error::StartError;
+use crate::state::AppState;
 use crate::{installation, ops};
 
 /// A server that takes requests already.

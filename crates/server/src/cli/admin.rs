@@ -10,6 +10,7 @@ use super::output::{Output, members};
 use super::{block_on, system_rng};
 use crate::config::{Config, ConfigFlags};
 use crate::installation;
+use crate::start_error::StartError;
 
 /// The commands under `admin`.
 #[derive(Debug, Subcommand)]
@@ -44,7 +45,7 @@ async fn create(config: Config, name: Option<String>) -> Result<serde_json::Valu
     let service = installation::open(&config, Box::new(SystemClock), system_rng()).await?;
     let made = service.create_administrator(name).await;
     service.shut_down().await;
-    let made = made.map_err(installation::StartError::from)?;
+    let made = made.map_err(StartError::from)?;
     Ok(json!({
         "id": made.token.terms.id.to_string(),
         "name": made.token.about.name,

@@ -4,7 +4,7 @@ use countermark_store::OpenError;
 use serde_json::Value;
 
 use crate::config::ConfigError;
-use crate::installation::StartError;
+use crate::start_error::StartError;
 
 /// The exit codes of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

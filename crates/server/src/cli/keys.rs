@@ -10,7 +10,8 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{block_on, system_rng};
 use crate::config::{Config, ConfigFlags};
-use crate::installation::{StartError, fill_random, location};
+use crate::installation::{fill_random, location};
+use crate::start_error::StartError;
 use crate::{master_key, private_file};
 
 /// The commands under `keys`.

@@ -7,8 +7,9 @@ use super::block_on;
 use super::failure::Failure;
 use super::output::Output;
 use crate::config::ConfigFlags;
-use crate::installation::{StartError, location};
+use crate::installation::location;
 use crate::private_file;
+use crate::start_error::StartError;
 
 /// The arguments of `migrate`.
 #[derive(Args, Debug)]

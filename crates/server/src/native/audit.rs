@@ -7,14 +7,14 @@ use countermark_domain::store::{AuditFilter, AuditRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::caller::caller;
 use crate::native::cursor;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::state::AppState;
 
 /// A page of the audit log.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,6 +1,5 @@
 //! `POST /v1/authorize` and its batch: the hot path.
 
-use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use countermark_domain::{Question, Service};
@@ -8,15 +7,16 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::body::{BATCH_BODY_LIMIT, BODY_LIMIT, json_bytes};
 use crate::idempotency_key::idempotency_key;
 use crate::json::{self, List, Obj};
+use crate::native::answer::answered;
 use crate::native::caller::caller;
 use crate::native::error::problem;
 use crate::native::question::{Asker, AuthorizeAnswer, AuthorizeRequest};
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
+use crate::state::AppState;
 
 /// Decides one use
 ///
@@ -146,15 +146,4 @@ impl BatchResult {
     fn failed(problem: &Problem) -> Self {
         Self::Failed { allowed: false, code: problem.code().name }
     }
-}
-
-/// 200 with this body, not to be stored anywhere.
-pub(super) fn answered(body: &impl Serialize) -> HttpResponse {
-    // One answer takes some 200 bytes; a batch of them grows the buffer a few times, not from nothing.
-    let mut bytes = Vec::with_capacity(512);
-    serde_json::to_writer(&mut bytes, body).expect("answers are plain structs of texts and numbers");
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(bytes)
 }

@@ -3,12 +3,12 @@
 use actix_web::HttpRequest;
 use countermark_domain::{Caller, DomainError};
 
-use crate::app::AppState;
 use crate::caller_credentials::management_key;
 use crate::client_address::client_address;
 use crate::native::error::problem;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
+use crate::state::AppState;
 
 /// Authenticates the request's management key and demands `permission` of it.
 ///

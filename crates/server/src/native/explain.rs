@@ -7,15 +7,15 @@ use countermark_domain::Explanation;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::body::{BODY_LIMIT, json_bytes};
 use crate::json;
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::caller::caller;
 use crate::native::error::problem;
 use crate::native::question::{Asker, AuthorizeAnswer, AuthorizeRequest};
 use crate::native::refusals::Refusals;
 use crate::problem::Problem;
+use crate::state::AppState;
 
 /// A decision with its reasons. Holds neither a MAC nor a secret.
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,14 +7,14 @@ use countermark_domain::cache::Entry;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::body::form_bytes;
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::caller::caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, codes};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// The form of `POST /oauth2/introspect`.
 #[derive(ToSchema)]

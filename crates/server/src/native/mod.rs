@@ -1,5 +1,6 @@
 //! The native API under `/v1`: one file a route, this table for all of them.
 
+mod answer;
 mod audit;
 mod authorize;
 mod buckets;

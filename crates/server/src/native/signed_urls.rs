@@ -7,14 +7,14 @@ use countermark_domain::{Expiry, SigningOrder};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::body::{BODY_LIMIT, json_bytes};
 use crate::json::{self, Choice, Text, UnixTime, Whole};
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::caller::caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
+use crate::state::AppState;
 
 /// The body of `POST /v1/signed-urls`.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -7,14 +7,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::buckets::Buckets;
 use crate::native::caller::caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::state::AppState;
 
 /// The decisions of the installation over time.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,11 +12,11 @@ use countermark_domain::cache::Cache;
 use countermark_domain::clock::{FixedClock, Timekeeper};
 use countermark_domain::rng::{Rng, SeededRng};
 use countermark_domain::store::Position;
-use countermark_server::app::{AppState, routes};
 use countermark_server::config::Config;
 use countermark_server::request_id::RequestIds;
 use countermark_server::resource::unknown_path;
 use countermark_server::respond::Respond;
+use countermark_server::{app::routes, state::AppState};
 use countermark_store::{Location, MasterKey, Settings};
 use serde_json::Value;
 

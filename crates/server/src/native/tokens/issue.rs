@@ -14,7 +14,6 @@ use super::member::{CloudId, CountWindow, Limit, Parsed, StorageId};
 use super::record::Record;
 use super::schema::{AccessTokenCounting, AccessTokenType};
 use super::{outcome_answer, rendered_at, repeatable};
-use crate::app::AppState;
 use crate::body::{BODY_LIMIT, json_bytes};
 use crate::json::{self, Choice, Labels, List, Text, UnixTime, optional_object};
 use crate::native::caller::audited_caller;
@@ -22,6 +21,7 @@ use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// The body of `POST /v1/access-tokens`. Null is the same as leaving a member out.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 
 use super::record::Record;
 use super::schema::{AccessTokenDialect, AccessTokenStatus, AccessTokenType};
-use crate::app::AppState;
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::caller::caller;
 use crate::native::cursor;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::state::AppState;
 
 /// A page of a list of tokens.
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 
 use super::record::Record;
 use super::{outcome_answer, rendered_at, repeatable, token_id};
-use crate::app::AppState;
 use crate::body::{BODY_LIMIT, json_bytes};
 use crate::json::{self, Whole};
 use crate::native::caller::audited_caller;
@@ -16,6 +15,7 @@ use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// The body of `POST /v1/access-tokens/{id}/regenerate`.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -6,13 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::token_id;
-use crate::app::AppState;
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::caller::audited_caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// A value, or a signing secret with its version.
 #[derive(Serialize, ToSchema)]

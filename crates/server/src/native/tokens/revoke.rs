@@ -4,12 +4,12 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::token_id;
-use crate::app::AppState;
 use crate::native::caller::audited_caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// Revokes a token
 ///

@@ -14,7 +14,6 @@ use super::member::{CloudId, CountWindow, Limit, Parsed, StorageId};
 use super::record::Record;
 use super::schema::AccessTokenCounting;
 use super::{record_answer, token_id};
-use crate::app::AppState;
 use crate::body::{BODY_LIMIT, json_bytes};
 use crate::json::{self, Choice, List, Members, Patch, Text, UnixTime, object};
 use crate::native::caller::audited_caller;
@@ -22,6 +21,7 @@ use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody, codes};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// A JSON merge patch of a token: null resets a member, what is left out stays. Type, value and secret cannot be changed.
 #[derive(Debug, Default, Deserialize, ToSchema)]

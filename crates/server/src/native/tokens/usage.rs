@@ -6,14 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::token_id;
-use crate::app::AppState;
-use crate::native::authorize::answered;
+use crate::native::answer::answered;
 use crate::native::buckets::Buckets;
 use crate::native::caller::caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// Uses and refusals of a token over time.
 #[derive(Debug, Serialize, ToSchema)]

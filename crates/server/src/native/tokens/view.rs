@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::record::Record;
 use super::{record_answer, token_id};
-use crate::app::AppState;
 use crate::native::caller::caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
+use crate::state::AppState;
 
 /// Shows a token
 ///

@@ -1,0 +1,38 @@
+//! What every handler shares.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use countermark_domain::Service;
+
+use crate::config::Config;
+use crate::telemetry::Metrics;
+use crate::throttle::FailureThrottle;
+
+/// The state behind the routes; one for all workers.
+pub struct AppState {
+    /// The use-cases.
+    pub service: Arc<Service>,
+    /// Renders the figures.
+    pub metrics: Metrics,
+    /// Brakes callers whose keys fail.
+    pub throttle: FailureThrottle,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// As clients see the service, without a slash at its end.
+    pub public_url: String,
+}
+
+impl AppState {
+    /// The state for `service` under `config`.
+    pub fn new(service: Arc<Service>, config: &Config) -> Data<Self> {
+        Data::new(Self {
+            service,
+            metrics: Metrics::new(),
+            throttle: FailureThrottle::new(config.throttle.burst, config.throttle.per_second),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            public_url: config.public_url(),
+        })
+    }
+}
