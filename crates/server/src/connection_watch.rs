@@ -55,6 +55,21 @@ async fn end_when_idle(connection: Weak<Connection>, tick: Duration) {
     }
 }
 
+/// How long a client has to read the answer after which its connection ends.
+const TIME_TO_READ: Duration = Duration::from_secs(1);
+
+/// Ends the connection of a request that has been answered for the last time. actix-web itself goes on reading a
+/// chunked body that nobody wants any more, for as long as its bytes trickle in.
+pub(crate) fn end_soon(request: &actix_web::HttpRequest) {
+    let Some(connection) = request.conn_data::<Arc<Connection>>().map(Arc::downgrade) else { return };
+    rt::spawn(async move {
+        rt::time::sleep(TIME_TO_READ).await;
+        if let Some(connection) = connection.upgrade() {
+            drop(connection.socket.shutdown(Shutdown::Both));
+        }
+    });
+}
+
 /// A request under way; while it lives, its connection counts as busy.
 pub(crate) struct UnderWay(Arc<Connection>);
 

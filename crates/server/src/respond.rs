@@ -12,7 +12,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::{Error, ResponseError};
 use tracing::error;
 
-use crate::connection_watch::{LongBody, UnderWay, is_long};
+use crate::connection_watch::{LongBody, UnderWay, end_soon, is_long};
 use crate::problem::{Problem, codes};
 use crate::request_id::{RequestId, RequestIds};
 
@@ -106,12 +106,18 @@ impl Respond {
     /// The problem in place of an error of ours, or of one that the framework made.
     fn problem<B>(&self, answer: &ServiceResponse<B>, id: RequestId) -> Option<actix_web::HttpResponse> {
         let error = answer.response().error()?;
-        if let Some(problem) = error.as_error::<Problem>() {
-            log_fault(problem, answer, id);
-            return Some(problem.render(&self.public_url, Some(&id)));
+        let foreign;
+        let problem = match error.as_error::<Problem>() {
+            Some(problem) => problem,
+            None => {
+                foreign = of_status(error.as_response_error());
+                &foreign
+            }
+        };
+        log_fault(problem, answer, id);
+        if problem.closes() {
+            end_soon(answer.request());
         }
-        let problem = of_status(error.as_response_error());
-        log_fault(&problem, answer, id);
         Some(problem.render(&self.public_url, Some(&id)))
     }
 }

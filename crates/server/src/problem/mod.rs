@@ -166,6 +166,11 @@ impl Problem {
         self
     }
 
+    /// Whether the connection ends with this answer.
+    pub fn closes(&self) -> bool {
+        self.0.closes
+    }
+
     /// The cause for the log, not for the client.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
