@@ -6,6 +6,7 @@ mod bad_input;
 mod burst;
 mod clock;
 mod concurrency;
+mod documents;
 mod laws;
 mod revocation;
 mod secrets;
