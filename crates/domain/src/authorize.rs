@@ -138,6 +138,9 @@ impl Service {
         Ok(match verdict {
             Err(DenyReason::AuthenticationRequired) if question.facts.viewer.is_some() => None,
             Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => None,
+            Err(DenyReason::LimitReached) if self.window(&entry.terms, &presented, question).is_some() => {
+                None
+            }
             verdict => Some(self.answer(question, &entry, verdict, None, now)),
         })
     }
@@ -183,6 +186,13 @@ impl Service {
                 now = self.time.now();
                 verdict = self.judge(entry, presented, question, Viewer::Proven, now);
             }
+        }
+        if verdict == Err(DenyReason::LimitReached)
+            && let Some((window, seconds)) = self.window(&entry.terms, presented, question)
+            && window.lock().await.is_some_and(|first| now < first.plus(seconds))
+        {
+            // Only a dry run comes here: what is really asked within an open window takes nothing either.
+            verdict = Ok(Grant { takes: 0 });
         }
         let grant = match verdict {
             Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => grant,

@@ -63,12 +63,12 @@ impl Entry {
     /// must now be queued for it.
     pub(crate) fn note_uses(&self, uses: u64, are_written: bool, now: UnixSeconds) -> bool {
         if self.terms.limit.is_none() {
-            self.used.fetch_add(uses, Ordering::Relaxed);
+            add(&self.used, uses);
         }
         if !are_written {
-            self.unwritten_unflushed.fetch_add(uses, Ordering::Relaxed);
+            add(&self.unwritten_unflushed, uses);
         }
-        self.uses_unflushed.fetch_add(uses, Ordering::Relaxed);
+        add(&self.uses_unflushed, uses);
         self.last_used_at.store(now.get(), Ordering::Relaxed);
         !self.is_queued.swap(true, Ordering::AcqRel)
     }
@@ -93,11 +93,18 @@ impl Entry {
 
     /// Puts back what a failed flush took; whether this entry must now be queued.
     pub(crate) fn put_back(&self, unflushed: Unflushed) -> bool {
-        self.uses_unflushed.fetch_add(unflushed.uses, Ordering::Relaxed);
-        self.unwritten_unflushed.fetch_add(unflushed.unwritten, Ordering::Relaxed);
+        add(&self.uses_unflushed, unflushed.uses);
+        add(&self.unwritten_unflushed, unflushed.unwritten);
         self.refusals_unflushed.fetch_add(unflushed.refusals, Ordering::Relaxed);
         !self.is_queued.swap(true, Ordering::AcqRel)
     }
+}
+
+/// Saturating: a cost may be as large as 2⁶³ - 1.
+fn add(counter: &AtomicU64, uses: u64) {
+    let sum = |before: u64| Some(before.saturating_add(uses));
+    // The closure always gives a value, so this never fails.
+    let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
 }
 
 /// What the cache knows under a key.

@@ -86,6 +86,7 @@ impl Service {
         AuditEntry {
             at: self.now(),
             actor: Some(caller.id()),
+            actor_revision: Some(caller.terms().revision),
             action,
             token,
             address: caller.address,

@@ -5,6 +5,7 @@ use countermark_core::{
 };
 
 use crate::authorize::{Presented, Question};
+use crate::caller::Caller;
 use crate::error::DomainError;
 use crate::service::Service;
 
@@ -26,11 +27,16 @@ pub struct Explanation {
 }
 
 impl Service {
-    /// Explains what [`Service::authorize`] would answer.
+    /// Explains what [`Service::authorize`] would answer, without telling of tokens that the caller neither sees nor
+    /// presents.
     ///
     /// # Errors
     /// As [`Service::authorize`].
-    pub async fn explain(&self, question: &Question<'_>) -> Result<Explanation, DomainError> {
+    pub async fn explain(
+        &self,
+        caller: &Caller,
+        question: &Question<'_>,
+    ) -> Result<Explanation, DomainError> {
         let presented = match self.present(question.credential) {
             Ok(presented) => presented,
             Err(reason) => return Ok(Explanation::of_nothing(reason, question)),
@@ -55,6 +61,14 @@ impl Service {
             request.viewer = Viewer::Proven;
         }
         let verdict = decide(&entry.terms, &request, entry.used(), now).map(|_| ());
+        let is_proven = verdict.err().is_none_or(|reason| reason > DenyReason::BadSignature);
+        if !is_proven && !caller.sees(&entry.terms) {
+            // Without the credential a foreign token is answered like an absent one.
+            return Ok(Explanation {
+                canonical_string,
+                ..Explanation::of_nothing(DenyReason::UnknownToken, question)
+            });
+        }
         let differs = match (&request.proof, verdict) {
             (Proof::Url(url), Err(DenyReason::BadSignature)) => {
                 what_the_signature_fits(url, &entry.terms, now)

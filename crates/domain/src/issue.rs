@@ -60,7 +60,7 @@ impl Service {
     pub async fn issue(
         &self,
         caller: &Caller,
-        draft: Draft,
+        mut draft: Draft,
         repeatable: Option<Repeatable<'_>>,
     ) -> Result<Outcome, DomainError> {
         let key = repeatable.as_ref().map(|it| it.idempotency.about(None));
@@ -68,10 +68,15 @@ impl Service {
             return Ok(Outcome::Repeated(answer));
         }
         let id = self.new_token_id(kind(&draft.purpose));
-        let (mut issued, credential) = self.build(id, draft, Some(caller.id())).await?;
+        let passwords = take_passwords(&mut draft.purpose);
+        let (mut issued, credential) = self.build(id, draft, Some(caller.id()));
         rights::inherit(caller.terms(), &mut issued.token.terms);
         check_terms(&issued.token.terms)?;
         caller.must_reach(&issued.token.terms)?;
+        // Only now: hashing is slow on purpose, and whoever may not issue the token must not cause it.
+        if let Purpose::ImageUrl(image) = &mut issued.token.terms.purpose {
+            image.viewers = self.hash_passwords(passwords).await?;
+        }
         let kept = kept(key, &repeatable, &issued);
         let audit = self.audit(caller, "token.issue", Some(id));
         match self.store.insert(&issued.token, credential, audit, kept).await? {
@@ -90,7 +95,7 @@ impl Service {
         if self.store.is_bootstrapped().await? {
             return Ok(None);
         }
-        let (issued, credential, audit) = self.administrator(value, "installation.bootstrap").await?;
+        let (issued, credential, audit) = self.administrator(value, "installation.bootstrap");
         let made = self.store.bootstrap(&issued.token, credential, audit).await?;
         Ok(made.then_some(issued))
     }
@@ -108,7 +113,7 @@ impl Service {
     /// # Errors
     /// Store errors.
     pub async fn create_administrator(&self, name: Option<String>) -> Result<Issued, DomainError> {
-        let (mut issued, credential, audit) = self.administrator(None, "administrator.create").await?;
+        let (mut issued, credential, audit) = self.administrator(None, "administrator.create");
         issued.token.about.name = name.or(issued.token.about.name);
         match self.store.insert(&issued.token, credential, audit, None).await? {
             Inserted::Done => Ok(issued),
@@ -116,11 +121,11 @@ impl Service {
         }
     }
 
-    async fn administrator(
+    fn administrator(
         &self,
         value: Option<TokenValue>,
         action: &'static str,
-    ) -> Result<(Issued, NewCredential, AuditEntry), DomainError> {
+    ) -> (Issued, NewCredential, AuditEntry) {
         let permission = countermark_core::Permission::parse("*").expect("* is a permission");
         let draft = Draft {
             name: Some("administrator".to_owned()),
@@ -143,25 +148,22 @@ impl Service {
             },
         };
         let id = self.new_token_id(TokenKind::ApiKey);
-        let (issued, credential) = self.build(id, draft, None).await?;
+        let (issued, credential) = self.build(id, draft, None);
         let audit = AuditEntry {
             at: self.now(),
             actor: None,
+            actor_revision: None,
             action,
             token: Some(id),
             address: None,
             request_id: None,
             members: Vec::new(),
         };
-        Ok((issued, credential, audit))
+        (issued, credential, audit)
     }
 
-    async fn build(
-        &self,
-        id: TokenId,
-        draft: Draft,
-        created_by: Option<TokenId>,
-    ) -> Result<(Issued, NewCredential), DomainError> {
+    /// The token and its new credential; an imageUrl token still without the users of its `authentication`.
+    fn build(&self, id: TokenId, draft: Draft, created_by: Option<TokenId>) -> (Issued, NewCredential) {
         let now = self.now();
         let recoverable = draft.recoverable;
         let (purpose, secret, value) = match draft.purpose {
@@ -171,7 +173,7 @@ impl Service {
                 cloud_id,
                 hosts,
                 secret,
-                authentication,
+                authentication: _,
                 legacy_signatures,
             } => {
                 let secret = secret.unwrap_or_else(|| self.generate_secret());
@@ -181,7 +183,7 @@ impl Service {
                     count_window,
                     cloud_id: cloud_id.map(Into::into),
                     hosts: hosts.into(),
-                    viewers: self.hash_passwords(authentication).await?,
+                    viewers: BTreeMap::new(),
                     legacy_signatures,
                 };
                 (Purpose::ImageUrl(Box::new(image)), Some(secret), None)
@@ -228,7 +230,7 @@ impl Service {
             created_by,
         };
         let token = Token { terms, about, usage: Usage::default() };
-        Ok((Issued { token, value, secret: secret.map(|secret| (KeyVersion::FIRST, secret)) }, credential))
+        (Issued { token, value, secret: secret.map(|secret| (KeyVersion::FIRST, secret)) }, credential)
     }
 
     pub(crate) fn generate_value(&self, kind: ValueKind) -> Zeroizing<String> {
@@ -332,6 +334,13 @@ const fn kind(purpose: &PurposeDraft) -> TokenKind {
         PurposeDraft::ImageUrl { .. } => TokenKind::ImageUrl,
         PurposeDraft::Upload { .. } => TokenKind::Upload,
         PurposeDraft::ApiKey { .. } => TokenKind::ApiKey,
+    }
+}
+
+fn take_passwords(purpose: &mut PurposeDraft) -> BTreeMap<String, NewPassword> {
+    match purpose {
+        PurposeDraft::ImageUrl { authentication, .. } => std::mem::take(authentication),
+        PurposeDraft::Upload { .. } | PurposeDraft::ApiKey { .. } => BTreeMap::new(),
     }
 }
 

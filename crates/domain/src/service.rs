@@ -107,8 +107,8 @@ impl Service {
     /// Whatever the store says; nothing collected is lost.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let now = self.time.now();
-        self.statistics.flush(&*self.store, now).await?;
-        self.store.raise_highest_time(now).await
+        self.store.raise_highest_time(now).await?;
+        self.statistics.flush(&*self.store, now).await
     }
 
     /// Removes at most 1,000 expired tokens that are marked for it; how many it were.

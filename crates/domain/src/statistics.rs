@@ -47,12 +47,14 @@ impl Collector {
     /// Writes what has been collected; what a failing store refuses is kept for the next time.
     pub(crate) async fn flush(&self, store: &dyn Store, now: UnixSeconds) -> Result<(), StoreError> {
         let hour = UnixSeconds::new(now.get() / 3600 * 3600).unwrap_or_default();
-        loop {
+        // What is queued while this runs waits for the next flush: under load it would otherwise never end.
+        let queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner).len();
+        for _ in 0..queued.div_ceil(FLUSH_BATCH).max(1) {
             let batch = self.take_batch();
             let totals: Vec<_> = self.totals().collect();
             let decisions = self.since_last_flush(&totals);
             if batch.is_empty() && decisions.is_empty() {
-                return Ok(());
+                break;
             }
             let tokens = batch.iter().map(|(entry, figures)| statistic(entry, *figures)).collect();
             if let Err(error) = store.add_statistics(&Statistics { tokens, decisions, hour }).await {
@@ -61,6 +63,7 @@ impl Collector {
             }
             *self.flushed.lock().unwrap_or_else(PoisonError::into_inner) = totals;
         }
+        Ok(())
     }
 
     fn queue(&self, entry: &Arc<Entry>) {
@@ -105,6 +108,21 @@ fn statistic(entry: &Entry, figures: Unflushed) -> TokenStatistic {
         uses: figures.uses,
         refusals: figures.refusals,
         unlimited_uses: figures.unwritten,
-        last_used_at: (figures.uses > 0).then_some(figures.last_used_at),
+        // Both are looked at, since a flush may come between the two additions of one use.
+        last_used_at: (figures.uses > 0 || figures.unwritten > 0).then_some(figures.last_used_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::image_url;
+
+    #[test]
+    fn a_use_that_a_flush_sees_half_noted_still_reaches_the_record() {
+        let entry = Entry::new(image_url());
+        let last_used_at = UnixSeconds::new(7).unwrap();
+        let half = statistic(&entry, Unflushed { uses: 0, unwritten: 1, refusals: 0, last_used_at });
+        assert_eq!((half.unlimited_uses, half.last_used_at), (1, Some(last_used_at)));
     }
 }

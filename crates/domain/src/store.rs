@@ -54,6 +54,9 @@ pub enum StoreError {
     /// The database cannot be read or written now; nothing of the call has been kept. The text is for the log.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The API key that acts is no longer what it was when the call was permitted; nothing has been done.
+    #[error("the acting API key has changed")]
+    ActorChanged,
     /// A row cannot be read as what it must be; the token behind it is refused.
     #[error("unreadable row: table {table}, column {column}, row {row}")]
     Corrupt {
@@ -207,8 +210,8 @@ pub struct TokenStatistic {
     pub uses: u64,
     /// Refusals for the hourly figures.
     pub refusals: u64,
-    /// Uses to add to `used`: those of a token without a limit, whose uses no guarded statement has taken. Dropped if
-    /// the token has a limit by now.
+    /// Uses to add to `used`: those of a token without a limit, whose uses no guarded statement has taken. If the token
+    /// has a limit by now, `used` is raised to it at most.
     pub unlimited_uses: u64,
     /// The last of these uses; `None` if there is none to add.
     pub last_used_at: Option<UnixSeconds>,
@@ -266,6 +269,9 @@ pub struct AuditEntry {
     pub at: UnixSeconds,
     /// The API key that acted; `None` for the installation itself and the command line on the database.
     pub actor: Option<TokenId>,
+    /// The actor's revision on which the call was permitted. The transaction that appends this entry fails with
+    /// [`StoreError::ActorChanged`] unless the actor still has it and is enabled, not revoked and not expired.
+    pub actor_revision: Option<u64>,
     /// What was done: `token.issue`, `token.update`, `token.revoke`, `token.purge`, `token.regenerate`, `token.reveal` …
     pub action: &'static str,
     /// To which token.

@@ -117,6 +117,12 @@ impl Service {
         patch: TokenPatch,
     ) -> Result<Token, DomainError> {
         caller.must_not_be(id)?;
+        // Judged before anything costly is done for it: passwords are hashed slowly on purpose.
+        self.changeable(caller, id, if_revision).await?;
+        if patch.limit.is_mentioned() {
+            // Uses so far without a limit are statistics in memory: they count against the new one.
+            self.flush().await?;
+        }
         let members = patch.mentioned();
         let prepared = self.prepare(patch).await?;
         loop {

@@ -20,17 +20,19 @@ use zeroize::Zeroizing;
 use crate::error::DomainError;
 use crate::rng::Rng;
 
-/// Hashes that run at once; each takes 19 MiB and tens of milliseconds of one core.
-const HASHING: usize = 2;
-/// Hashes that wait; beyond that the service says that it is busy.
+/// Passwords that are verified at once; each hash takes 19 MiB and tens of milliseconds of one core.
+const VERIFYING: usize = 2;
+/// New passwords that are hashed at once: in a line of their own, so that whoever manages tokens cannot shut viewers out.
+const HASHING: usize = 1;
+/// Hashes that wait in each line; beyond that the service says that it is busy.
 const WAITING: usize = 64;
 /// Proven passwords that are remembered.
 const REMEMBERED: usize = 10_000;
 
 /// Proves and hashes viewer passwords.
 pub(crate) struct Viewers {
-    slots: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    verifying: Line,
+    hashing: Line,
     proven: sync::Cache<[u8; 32], ()>,
     remembering_key: Zeroizing<[u8; 32]>,
     /// Verified in place of an unknown user's, so that it costs the same.
@@ -45,8 +47,8 @@ impl Viewers {
         rng.fill(&mut password);
         let nobody = hash(&password, rng);
         Self {
-            slots: Arc::new(Semaphore::new(HASHING)),
-            waiting: AtomicUsize::new(0),
+            verifying: Line::new(VERIFYING),
+            hashing: Line::new(HASHING),
             proven: sync::Cache::new(REMEMBERED),
             remembering_key,
             nobody,
@@ -76,7 +78,7 @@ impl Viewers {
             ViewerPassword::Msha1(hex) => (self.nobody.clone(), Some(is_msha1(password, &hex))),
         };
         let password = Zeroizing::new(password.to_owned());
-        let fits_argon2 = self.in_pool(move || is_argon2id(&password, &argon2id)).await?;
+        let fits_argon2 = self.verifying.run(move || is_argon2id(&password, &argon2id)).await?;
         let fits = known.is_some() && fits_legacy.unwrap_or(fits_argon2);
         if fits {
             self.proven.insert(remembered, ());
@@ -94,25 +96,7 @@ impl Viewers {
         rng: Arc<dyn Rng>,
     ) -> Result<ViewerPassword, DomainError> {
         let password = Zeroizing::new(password.to_owned());
-        self.in_pool(move || hash(password.as_bytes(), &*rng)).await
-    }
-
-    async fn in_pool<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, DomainError> {
-        if self.waiting.fetch_add(1, Ordering::AcqRel) >= WAITING + HASHING {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
-            return Err(DomainError::Overloaded);
-        }
-        let _leaves = Leaves(&self.waiting);
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| DomainError::Overloaded)?;
-        // The slot goes with the work: a caller that gives up must not let a third hash start beside it.
-        let worked = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            work()
-        });
-        worked.await.map_err(|_| DomainError::Overloaded)
+        self.hashing.run(move || hash(password.as_bytes(), &*rng)).await
     }
 
     fn remembering_digest(&self, terms: &Terms, user: &str, password: &str) -> [u8; 32] {
@@ -124,6 +108,37 @@ impl Viewers {
         mac.update(user.as_bytes());
         mac.update(password.as_bytes());
         mac.finalize().into_bytes().into()
+    }
+}
+
+/// So many slow works at once, and a bounded line before them.
+struct Line {
+    slots: Arc<Semaphore>,
+    width: usize,
+    present: AtomicUsize,
+}
+
+impl Line {
+    fn new(width: usize) -> Self {
+        Self { slots: Arc::new(Semaphore::new(width)), width, present: AtomicUsize::new(0) }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, DomainError> {
+        if self.present.fetch_add(1, Ordering::AcqRel) >= WAITING + self.width {
+            self.present.fetch_sub(1, Ordering::AcqRel);
+            return Err(DomainError::Overloaded);
+        }
+        let _leaves = Leaves(&self.present);
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| DomainError::Overloaded)?;
+        // The slot goes with the work: a caller that gives up must not let a third hash start beside it.
+        let worked = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            work()
+        });
+        worked.await.map_err(|_| DomainError::Overloaded)
     }
 }
 

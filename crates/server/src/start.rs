@@ -11,6 +11,7 @@ use actix_web::web::{Data, ServiceConfig};
 use countermark_domain::Service;
 use countermark_domain::clock::Clock;
 use countermark_domain::rng::Rng;
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::routes;
@@ -92,10 +93,11 @@ impl Running {
     /// # Errors
     /// The server ended by itself.
     pub async fn run(self) -> io::Result<()> {
-        let housekeeping = actix_web::rt::spawn(keep_house(Arc::clone(&self.service)));
+        let (stop, stopped) = oneshot::channel();
+        let housekeeping = actix_web::rt::spawn(keep_house(Arc::clone(&self.service), stopped));
         let ended = self.server.await;
-        housekeeping.abort();
-        // Awaited, so that no flush is under way when the store closes.
+        // Told and awaited, not aborted: a flush that is cut short has written what it does not know to be written.
+        drop(stop);
         let _ = housekeeping.await;
         if let Some(metrics) = self.metrics {
             metrics.stop(false).await;
@@ -164,13 +166,16 @@ const FLUSH_EVERY: Duration = Duration::from_secs(2);
 const FLUSHES_PER_SWEEP: u32 = 30;
 
 /// Writes statistics and the highest time, and sweeps expired tokens away, for ever.
-async fn keep_house(service: Arc<Service>) {
+async fn keep_house(service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
     let mut beat = interval(FLUSH_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fails = false;
     loop {
         for _ in 0..FLUSHES_PER_SWEEP {
-            beat.tick().await;
+            tokio::select! {
+                _ = beat.tick() => {}
+                _ = &mut stopped => return,
+            }
             note("statistics", service.flush().await.map(|()| 0), &mut fails);
         }
         note("sweep", service.sweep().await, &mut fails);

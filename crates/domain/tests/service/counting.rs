@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use countermark_core::DenyReason;
-use countermark_domain::{Credential, DomainError, Draft, Facts, Idempotency, PurposeDraft, Question};
+use countermark_domain::{
+    Credential, DomainError, Draft, Facts, Idempotency, Patch, PurposeDraft, Question, TokenPatch,
+};
 
 use crate::installation::{Installation, ask_with, get, image_url, link, upload};
 
@@ -191,6 +193,49 @@ async fn a_use_with_a_key_of_a_token_without_limit_is_counted_once() {
     assert_eq!(here.ask(keyed).await.unwrap().used, 2);
     here.service.flush().await.unwrap();
     assert_eq!(here.used(issued.token.terms.id).await, 2);
+}
+
+#[tokio::test]
+async fn a_new_limit_counts_the_uses_that_no_flush_has_written_yet() {
+    let here = Installation::new().await;
+    let issued = here.issue(image_url(None)).await;
+    let (id, url) = (issued.token.terms.id, link(&issued));
+    for _ in 0..5 {
+        assert!(here.ask(get(&url)).await.is_ok());
+    }
+    let to = |limit| TokenPatch { limit: Patch::Set(limit), ..TokenPatch::default() };
+    let below = here.service.update(&here.admin, id, None, to(4)).await;
+    assert!(matches!(below, Err(DomainError::LimitBelowUsed)));
+    here.service.update(&here.admin, id, None, to(6)).await.unwrap();
+    assert_eq!(here.ask(get(&url)).await.unwrap().used, 6);
+    assert_eq!(here.ask(get(&url)).await.unwrap_err(), DenyReason::LimitReached);
+}
+
+#[tokio::test]
+async fn immense_costs_without_a_limit_stay_immense() {
+    let here = Installation::new().await;
+    let issued = here.issue(image_url(None)).await;
+    let url = link(&issued);
+    let immense = Question { cost: i64::MAX as u64, ..get(&url) };
+    for _ in 0..4 {
+        assert!(here.ask(immense).await.unwrap().used >= i64::MAX as u64);
+    }
+    here.service.flush().await.unwrap();
+    assert_eq!(here.used(issued.token.terms.id).await, i64::MAX as u64);
+}
+
+#[tokio::test]
+async fn a_dry_run_within_an_open_window_tells_that_nothing_would_be_taken() {
+    let here = Installation::new().await;
+    let mut draft = windowed(60);
+    draft.limit = Some(1);
+    let url = link(&here.issue(draft).await);
+    let real = Question { facts: Facts { client: Some("192.0.2.1"), ..Facts::default() }, ..get(&url) };
+    let dry = Question { dry_run: true, ..real };
+    assert!(here.ask(real).await.is_ok() && here.ask(real).await.is_ok());
+    assert!(here.ask(dry).await.is_ok());
+    here.clock.advance(60);
+    assert_eq!(here.ask(dry).await.unwrap_err(), DenyReason::LimitReached);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Nobody reaches further than his own rights, by any road.
 
-use countermark_core::{Permission, Placement};
+use countermark_core::{DenyReason, Permission, Placement};
+use countermark_domain::store::StoreError;
 use countermark_domain::{DomainError, Draft, Expiry, ExtraPatch, Patch, SigningOrder, TokenPatch};
 
-use crate::installation::{Installation, api_key, api_key_in, at, image_url, upload};
+use crate::installation::{Installation, api_key, api_key_in, at, get, image_url, link, upload};
 
 #[tokio::test]
 async fn a_key_that_only_writes_tokens_reaches_no_administrator_by_any_road() {
@@ -44,6 +45,52 @@ async fn no_key_changes_itself() {
     assert!(matches!(service.regenerate(&key, key.id(), 0, None).await, Err(DomainError::SelfChange)));
     assert!(matches!(service.revoke(&key, key.id(), false).await, Err(DomainError::SelfChange)));
     assert!(matches!(service.purge(&key, key.id()).await, Err(DomainError::SelfChange)));
+}
+
+#[tokio::test]
+async fn a_call_of_a_key_that_was_ended_meanwhile_does_nothing() {
+    let here = Installation::new().await;
+    let service = &here.service;
+    let endings = [
+        TokenPatch { enabled: Patch::Set(false), ..TokenPatch::default() },
+        TokenPatch { permissions: Patch::Set(Vec::new()), ..TokenPatch::default() },
+    ];
+    for ending in endings.map(Some).into_iter().chain([None]) {
+        let caller = here.key(&["*"]).await;
+        let target = here.issue(Draft { recoverable: true, ..upload(None) }).await.token.terms.id;
+        match ending {
+            Some(patch) => drop(service.update(&here.admin, caller.id(), None, patch).await.unwrap()),
+            None => service.revoke(&here.admin, caller.id(), true).await.unwrap(),
+        }
+        let refused = |done: Result<(), DomainError>| {
+            assert!(matches!(done, Err(DomainError::Store(StoreError::ActorChanged))), "{done:?}");
+        };
+        refused(here.issue_by(&caller, api_key(&["*"])).await.map(drop));
+        let patch = TokenPatch { name: Patch::Set("x".into()), ..TokenPatch::default() };
+        refused(service.update(&caller, target, None, patch).await.map(drop));
+        refused(service.regenerate(&caller, target, 0, None).await.map(drop));
+        refused(service.reveal(&caller, target).await.map(drop));
+        refused(service.revoke(&caller, target, false).await);
+        refused(service.purge(&caller, target).await);
+        let token = service.view(&here.admin, target).await.unwrap();
+        assert_eq!((token.terms.revision, token.terms.revoked_at), (1, None));
+    }
+}
+
+#[tokio::test]
+async fn explain_tells_of_a_foreign_token_only_whoever_presents_it() {
+    let here = Installation::new().await;
+    let bound = here.key_of(api_key_in(&["*"], None, Some(&["c2"]))).await;
+    let issued = here.issue(Draft { owner: Some("someone".into()), ..image_url(Some(7)) }).await;
+    let good = link(&issued);
+    let forged = good.replace("/i/cat.jpg", "/i/dog.jpg");
+    let told = here.service.explain(&bound, &get(&forged)).await.unwrap();
+    assert_eq!(told.verdict, Err(DenyReason::UnknownToken));
+    assert!(told.token.is_none() && told.steps.is_empty());
+    let told = here.service.explain(&bound, &get(&good)).await.unwrap();
+    assert!(told.verdict.is_ok() && told.token.is_some());
+    let told = here.service.explain(&here.admin, &get(&forged)).await.unwrap();
+    assert_eq!(told.verdict, Err(DenyReason::BadSignature));
 }
 
 #[tokio::test]

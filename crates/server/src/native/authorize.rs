@@ -37,8 +37,8 @@ pub async fn authorize(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller(&request, &state, "authorize").await?;
     let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
+    let caller = caller(&request, &state, "authorize").await?;
     let wire: AuthorizeRequest<'_> = json::read(&bytes)?;
     let asker = Asker { caller: caller.id(), route: "authorize", header_key: idempotency_key(&request)? };
     let client = wire.client();
@@ -105,8 +105,8 @@ pub async fn authorize_batch(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller(&request, &state, "authorize").await?;
     let bytes = json_bytes::<BATCH_BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
+    let caller = caller(&request, &state, "authorize").await?;
     let wire: BatchRequest<'_> = json::read(&bytes)?;
     let asker = Asker { caller: caller.id(), route: "authorize", header_key: None };
     let clients: Vec<Option<String>> = wire.items.0.iter().map(|item| item.client()).collect();

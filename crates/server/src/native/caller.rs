@@ -1,4 +1,7 @@
 //! The authenticated caller of a native route.
+//!
+//! Handlers read the body first and authenticate then: a body can take ten seconds to arrive, and a key that was revoked
+//! meanwhile must not be good for what it asks.
 
 use actix_web::HttpRequest;
 use countermark_domain::{Caller, DomainError};

@@ -26,7 +26,10 @@ pub fn problem(error: DomainError) -> Problem {
             .detail(format!("the token would refuse this link with {}", reason.code())),
         DomainError::KeyMismatch => Problem::new(&codes::IDEMPOTENCY_MISMATCH),
         DomainError::Overloaded => Problem::unavailable("too much work is waiting"),
-        DomainError::Store(error @ StoreError::Unavailable(_)) => Problem::unavailable(error),
+        // A repetition gets the verdict on the key as it is now.
+        DomainError::Store(error @ (StoreError::Unavailable(_) | StoreError::ActorChanged)) => {
+            Problem::unavailable(error)
+        }
         // Refused like a token that cannot be decided: loudly in the log, without a hint to the caller.
         DomainError::Store(error @ StoreError::Corrupt { .. }) => Problem::internal(error),
     }

@@ -69,14 +69,14 @@ pub async fn explain(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
+    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let caller = caller(&request, &state, "authorize").await?;
     state.service.permit(&caller, "tokens:read").map_err(problem)?;
-    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let wire: AuthorizeRequest<'_> = json::read(&bytes)?;
     let asker = Asker { caller: caller.id(), route: "explain", header_key: None };
     let client = wire.client();
     let question = wire.question(None, client.as_deref(), asker)?;
-    let explanation = state.service.explain(&question).await.map_err(problem)?;
+    let explanation = state.service.explain(&caller, &question).await.map_err(problem)?;
     Ok(answered(&ExplainAnswer::of(explanation)))
 }
 

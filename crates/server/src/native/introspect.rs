@@ -76,8 +76,8 @@ pub async fn introspect(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    caller(&request, &state, "authorize").await?;
     let bytes = form_bytes(&request, &mut payload.into_inner()).await?;
+    caller(&request, &state, "authorize").await?;
     let malformed =
         || Problem::new(&codes::INVALID_PARAMETER).detail("expected a form with the parameter token");
     let form = std::str::from_utf8(&bytes).map_err(|_| malformed())?;

@@ -73,8 +73,8 @@ pub async fn create_signed_url(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller(&request, &state, "sign").await?;
     let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
+    let caller = caller(&request, &state, "sign").await?;
     let order: SignedUrlRequest = json::read(&bytes)?;
     let expiry = match (order.expires, order.ttl) {
         (Some(_), Some(_)) => return Err(Problem::invalid_member("/ttl", "expected either expires or ttl")),

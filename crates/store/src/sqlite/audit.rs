@@ -8,6 +8,7 @@ use super::row::{Reader, signed};
 use super::unavailable;
 
 pub(crate) async fn append(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), StoreError> {
+    demand_actor(connection, entry).await?;
     sqlx::query(
         "INSERT INTO audit_log (at, actor, action, token, address, request_id, members)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -25,11 +26,28 @@ pub(crate) async fn append(connection: &mut SqliteConnection, entry: &AuditEntry
     Ok(())
 }
 
+/// A call may wait between its permission and its transaction; a key that was ended meanwhile must change nothing.
+async fn demand_actor(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), StoreError> {
+    let (Some(actor), Some(revision)) = (entry.actor, entry.actor_revision) else { return Ok(()) };
+    let unchanged: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM token_counters WHERE token = ?1 AND revision = ?2
+                        AND enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?3 < expiry))",
+    )
+    .bind(actor.to_string())
+    .bind(signed(revision))
+    .bind(signed(entry.at.get()))
+    .fetch_one(connection)
+    .await
+    .map_err(unavailable)?;
+    if unchanged { Ok(()) } else { Err(StoreError::ActorChanged) }
+}
+
 /// The entry of a token that the installation itself removes.
 pub(crate) fn of_sweep(token: TokenId, at: UnixSeconds) -> AuditEntry {
     AuditEntry {
         at,
         actor: None,
+        actor_revision: None,
         action: "token.sweep",
         token: Some(token),
         address: None,

@@ -23,13 +23,13 @@ const BOOK_DECISIONS: &str = "
     ON CONFLICT (hour, code) DO UPDATE
     SET decisions = min(decisions, 9223372036854775807 - excluded.decisions) + excluded.decisions";
 
-/// Only tokens that still have no limit: what a limit counts is taken by the guarded statement alone.
+/// A token may have got a limit since these uses: they count against it, but never beyond it.
 const ADD_UNLIMITED: &str = "
     UPDATE token_counters
-    SET used = min(used, 9223372036854775807 - added.uses) + added.uses,
+    SET used = min(min(used, 9223372036854775807 - added.uses) + added.uses, ifnull(use_limit, 9223372036854775807)),
         last_used_at = max(ifnull(last_used_at, 0), added.last)
     FROM (SELECT value ->> 0 AS token, value ->> 1 AS uses, value ->> 2 AS last FROM json_each(?1)) AS added
-    WHERE token_counters.token = added.token AND use_limit IS NULL";
+    WHERE token_counters.token = added.token";
 
 pub(crate) async fn add(
     connection: &mut SqliteConnection,

@@ -129,9 +129,9 @@ pub async fn issue_access_token(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
+    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let caller = audited_caller(&request, &state, "tokens:write").await?;
     Query::of(&request, &[])?;
-    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let draft = json::read::<IssueRequest>(&bytes)?.draft()?;
     let render = rendered_at(state.service.now());
     let repeatable = repeatable(&request, &caller, "issue", &bytes, &render)?;

@@ -52,9 +52,9 @@ pub async fn regenerate_access_token(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
+    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let caller = audited_caller(&request, &state, "tokens:write").await?;
     Query::of(&request, &[])?;
-    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let wire: RegenerateRequest = json::read(&bytes)?;
     let id = token_id(&request)?;
     let overlap = wire.overlap_seconds.map_or(0, Whole::get);

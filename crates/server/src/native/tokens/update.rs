@@ -118,10 +118,10 @@ pub async fn update_access_token(
     payload: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
+    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let caller = audited_caller(&request, &state, "tokens:write").await?;
     Query::of(&request, &[])?;
     let if_revision = if_match(&request)?;
-    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
     let patch = json::read::<UpdateRequest>(&bytes)?.patch()?;
     let id = token_id(&request)?;
     let token = state.service.update(&caller, id, if_revision, patch).await.map_err(problem)?;

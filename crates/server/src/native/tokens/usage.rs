@@ -66,8 +66,8 @@ pub async fn view_access_token_usage(
         buckets.begins().map(|from| UsageBucket { from, uses: 0, refusals: 0 }).collect();
     for hour in hours {
         if let Some(bucket) = items.get_mut(buckets.place(hour.hour)) {
-            bucket.uses += hour.uses;
-            bucket.refusals += hour.refusals;
+            bucket.uses = bucket.uses.saturating_add(hour.uses);
+            bucket.refusals = bucket.refusals.saturating_add(hour.refusals);
         }
     }
     Ok(answered(&UsageAnswer { items }))
