@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-use countermark_tests::{Answer, Client, TestServer, in_parallel, upload_question, url_question};
+use countermark_tests::{
+    Answer, Client, Connection, TestServer, in_parallel, request, upload_question, url_question,
+};
 use serde_json::{Value, json};
 
 /// Trials of each kind on limited and on unlimited tokens; eight kinds and limits make 320.
@@ -88,4 +90,26 @@ fn ask_on(client: &mut Client, question: &Value, ended: &AtomicBool) -> Vec<Stri
         }
     }
     after
+}
+
+#[test]
+fn a_key_revoked_while_its_body_arrives_does_nothing() {
+    let server = TestServer::start();
+    let mut admin = server.admin();
+    let (_, spender) = admin.issue_link(Some(1));
+    let question = url_question(&spender).to_string();
+    let successor = r#"{"type":"apiKey","permissions":["*"]}"#.to_owned();
+    for (path, body) in [("/v1/access-tokens", successor), ("/v1/authorize", question)] {
+        let (id, key) = admin.issue_key(&["*"]);
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let bytes = request("POST", path, &headers, Some(body.as_bytes()));
+        let (begun, rest) = bytes.split_at(bytes.len() - 10);
+        let mut slow = Connection::open(server.address()).unwrap();
+        slow.send(begun).unwrap();
+        assert_eq!(admin.revoke(&id).status, 204);
+        slow.send(rest).unwrap();
+        assert_eq!(slow.answer_to("POST").unwrap().status, 401, "{path}");
+    }
+    assert_eq!(admin.authorize(&url_question(&spender)), "ALLOWED", "the only use is still there");
 }
