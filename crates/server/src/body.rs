@@ -1,20 +1,17 @@
-//! The only reader of JSON bodies: right type, not encoded, in time, small enough, strictly read.
+//! The only reader of bodies: right type, not encoded, in time, small enough.
 
 use std::future::poll_fn;
-use std::ops::Deref;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
-use actix_web::{FromRequest, HttpRequest};
-use serde::de::DeserializeOwned;
 
-use crate::json;
 use crate::problem::{Problem, codes};
 
 /// Most bytes of a body, except where a route says otherwise.
@@ -24,36 +21,11 @@ pub const BATCH_BODY_LIMIT: usize = 1024 * 1024;
 /// How long a body may take to arrive unless [`BodyTimeout`] is in the application data.
 pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request's body as one JSON object of at most `LIMIT` bytes, read by the rules of [`crate::json`].
-#[derive(Debug)]
-pub struct StrictJson<T, const LIMIT: usize = BODY_LIMIT>(pub T);
-
-/// A body of up to 1 MiB, for batches.
-pub type BatchJson<T> = StrictJson<T, BATCH_BODY_LIMIT>;
-
 /// How long a body may take to arrive; goes into the application data.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyTimeout(pub Duration);
 
-impl<T, const LIMIT: usize> Deref for StrictJson<T, LIMIT> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for StrictJson<T, LIMIT> {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = json_bytes::<LIMIT>(request, payload);
-        Box::pin(async move { json::read(&bytes.await?).map(Self) })
-    }
-}
-
-/// The body's bytes as they came, for routes that also need them (the digest of an idempotent request).
+/// The body's bytes as they came, for [`crate::json::read`] and for the digest of an idempotent request.
 ///
 /// # Errors
 /// 408, 413 or 415; whether they are JSON is not looked at.
@@ -194,6 +166,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::json;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -203,8 +176,9 @@ mod tests {
 
     async fn read(request: TestRequest) -> Result<String, &'static str> {
         let (request, mut payload) = request.to_http_parts();
-        let read = StrictJson::<Sample>::from_request(&request, &mut payload).await;
-        read.map(|sample| sample.0.text).map_err(|problem| problem.code().name)
+        let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload).await;
+        let read = bytes.and_then(|bytes| json::read::<Sample>(&bytes));
+        read.map(|sample| sample.text).map_err(|problem| problem.code().name)
     }
 
     fn post(content_type: &str, body: impl Into<Bytes>) -> TestRequest {

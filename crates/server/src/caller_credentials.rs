@@ -1,44 +1,9 @@
 //! The only reader of the management API's credentials; the look-up is someone else's.
 
-use std::fmt;
-
-use actix_web::dev::Payload;
+use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest};
-use zeroize::Zeroizing;
 
 use crate::problem::{Problem, codes};
-
-/// A value presented as `Authorization: Bearer …`; wiped from memory when dropped, never shown by `Debug`.
-#[derive(Clone)]
-pub struct PresentedValue(Zeroizing<String>);
-
-impl PresentedValue {
-    /// The value, to look it up.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PresentedValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PresentedValue(…)")
-    }
-}
-
-/// The management key of a request, `cmk_…`; whether it is a good one is not known yet.
-#[derive(Clone, Debug)]
-pub struct CallerCredentials(pub PresentedValue);
-
-impl FromRequest for CallerCredentials {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let key = management_key(request).map(|key| PresentedValue(Zeroizing::new(key.to_owned())));
-        std::future::ready(key.map(Self))
-    }
-}
 
 /// The management key that the request presents, without a copy.
 ///
@@ -108,11 +73,5 @@ mod tests {
         let answer = bearer(&TestRequest::default().to_http_request()).unwrap_err().error_response();
         assert_eq!(answer.status(), 401);
         assert_eq!(answer.headers().get("www-authenticate").unwrap(), r#"Bearer realm="countermark""#);
-    }
-
-    #[test]
-    fn debug_hides_the_value() {
-        let value = CallerCredentials(PresentedValue(Zeroizing::new("cmk_canary".to_owned())));
-        assert!(!format!("{value:?}").contains("canary"));
     }
 }

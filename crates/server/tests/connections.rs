@@ -7,11 +7,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::HttpResponse;
 use actix_web::dev::ServerHandle;
-use actix_web::web::{Data, ServiceConfig};
-use countermark_server::body::StrictJson;
+use actix_web::web::{Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use countermark_server::body::{BODY_LIMIT, json_bytes};
 use countermark_server::config::Config;
+use countermark_server::problem::Problem;
 use countermark_server::request_id::RequestIds;
 use countermark_server::resource::at;
 use countermark_server::server::bind;
@@ -24,8 +25,10 @@ struct Sample {
     text: String,
 }
 
-async fn echo_length(sample: StrictJson<Sample>) -> String {
-    sample.text.len().to_string()
+async fn echo_length(request: HttpRequest, payload: Payload) -> Result<String, Problem> {
+    let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
+    let sample: Sample = countermark_server::json::read(&bytes)?;
+    Ok(sample.text.len().to_string())
 }
 
 /// Waits until the test lets it go on.
