@@ -85,7 +85,8 @@ impl Failure {
             | OpenError::WrongMasterKey
             | OpenError::RotationUnfinished
             | OpenError::NewerSchema { .. }
-            | OpenError::ForeignDatabase(_) => Exit::Refused,
+            | OpenError::ForeignDatabase(_)
+            | OpenError::Linked(_) => Exit::Refused,
             OpenError::Missing(_) | OpenError::File { .. } | OpenError::Store(_) => Exit::Unreachable,
         };
         Self { exit, message: error.to_string(), problem: None }
