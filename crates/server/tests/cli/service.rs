@@ -142,6 +142,28 @@ fn figures_can_have_an_address_of_their_own() {
 }
 
 #[test]
+fn a_host_is_for_the_cloud_that_it_is_configured_for() {
+    let place = Place::new();
+    let server = place.serve(&[("COUNTERMARK__CLOUDS", "IMG.example.com=mine")]);
+    let key = place.key();
+    let client = [("COUNTERMARK_URL", server.url.as_str()), ("COUNTERMARK_KEY", key.as_str())];
+    let made = place.run(&["token", "create", "--type", "imageUrl", "--json"], &client).json();
+    let (id, secret) = (made["id"].as_str().unwrap(), made["extra"]["secret"].as_str().unwrap());
+    for (cloud, code) in [("mine", "ALLOWED"), ("theirs", "WRONG_CLOUD")] {
+        for placement in ["path", "query"] {
+            let url = format!("https://img.example.com/{cloud}/x.jpg");
+            let sign = ["sign", "--json", "--token", id, "--placement", placement, "--url", &url];
+            let signed = place.run(&sign, &[("COUNTERMARK_SIGNING_SECRET", secret)]).json();
+            let question = serde_json::json!({"credential": {"url": signed["url"]}});
+            let decision = server.post(&key, "/v1/authorize", &question);
+            assert_eq!(decision["code"], code, "{cloud} in the {placement}: {decision}");
+            let done = place.run(&sign, &client);
+            assert_eq!(done.code == 0, cloud == "mine", "the service's own signer: {}", done.err);
+        }
+    }
+}
+
+#[test]
 fn a_whole_server_runs_on_an_injected_clock() {
     let place = Place::new();
     let clock = FixedClock::at(1_000_000);
