@@ -66,6 +66,7 @@ impl From<StartError> for Failure {
             StartError::Directory { .. }
             | StartError::File { .. }
             | StartError::Listen { .. }
+            | StartError::ListenForMetrics { .. }
             | StartError::Service(_) => Exit::Unreachable,
         };
         Self { exit, message: error.to_string(), problem: None }

@@ -72,6 +72,13 @@ fn a_taken_port_is_named_and_costs_nothing() {
     let done = place.run(&["serve", "--listen", &address], &[]);
     assert_eq!(done.code, 3);
     assert!(done.err.contains(&address) && !place.data("admin.key").exists());
+    let done = place.run(&REFUSING, &[("COUNTERMARK__METRICS__LISTEN", &address)]);
+    assert_eq!(done.code, 3);
+    assert!(done.err.contains(&address) && !place.data("admin.key").exists());
+    assert!(!place.data("countermark.db").exists());
+    let off =
+        [("COUNTERMARK__METRICS__LISTEN", address.as_str()), ("COUNTERMARK__METRICS__ENABLED", "false")];
+    assert!(place.serve(&off).admits(&place.key()), "an address that is not needed may be taken");
 }
 
 #[test]
