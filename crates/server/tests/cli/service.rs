@@ -1,6 +1,6 @@
 //! Starting and stopping the service.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -167,6 +167,22 @@ fn a_host_is_for_the_cloud_that_it_is_configured_for() {
             let done = place.run(&sign, &client);
             assert_eq!(done.code == 0, cloud == "mine", "the service's own signer: {}", done.err);
         }
+    }
+}
+
+#[test]
+fn malformed_requests_fill_no_log_unless_asked_for() {
+    for (level, is_logged) in [("info", false), ("debug", false), ("info,actix_http=debug", true)] {
+        let place = Place::new();
+        let server = place.serve(&[("COUNTERMARK__LOG__LEVEL", level)]);
+        let mut connection = std::net::TcpStream::connect(&server.url["http://".len()..]).unwrap();
+        connection.write_all(b"GET / HTTP/9.9\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        server.terminate();
+        let log = place.read(&place.path("log"));
+        assert_eq!(log.contains("actix_http::h1::dispatcher"), is_logged, "{level}: {log}");
     }
 }
 
