@@ -1,6 +1,6 @@
 //! Management reads: one token, many tokens, figures, the audit log.
 
-use countermark_core::{Token, TokenId, UnixSeconds};
+use countermark_core::{Purpose, Token, TokenId, UnixSeconds};
 
 use crate::caller::Caller;
 use crate::error::DomainError;
@@ -14,6 +14,17 @@ pub struct Page {
     pub tokens: Vec<Token>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<TokenId>,
+}
+
+impl Caller {
+    /// Whether the key is bound to no path, clouds and storages: only such a key is shown what concerns the whole
+    /// installation.
+    pub fn is_unbound(&self) -> bool {
+        match &self.terms().purpose {
+            Purpose::ApiKey(api) => api.base_path.is_none() && api.clouds.is_none() && api.storages.is_none(),
+            Purpose::ImageUrl(_) | Purpose::Upload(_) => false,
+        }
+    }
 }
 
 impl Service {
