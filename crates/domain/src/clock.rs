@@ -75,6 +75,11 @@ impl Timekeeper {
         self.highest_millis.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
+    /// What the clock itself shows, which may be behind the time of decisions.
+    pub fn clock_millis(&self) -> u64 {
+        self.clock.now_millis()
+    }
+
     /// By how many seconds the clock has been set back behind the highest time seen.
     pub fn seconds_behind(&self) -> u64 {
         let now = self.clock.now_millis();

@@ -3,6 +3,7 @@
 //! Everything that must be done by a machine is declared here and made elsewhere: [`store::Store`], [`clock::Clock`],
 //! [`rng::Rng`].
 
+mod administrator;
 mod authorize;
 mod caller;
 mod explain;

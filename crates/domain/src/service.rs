@@ -26,9 +26,16 @@ pub struct Service {
     pub(crate) statistics: Collector,
     pub(crate) viewers: Viewers,
     pub(crate) windows: Windows,
+    last_ping: tokio::sync::Mutex<Option<Ping>>,
     /// Which cloud a host is for, whatever its paths say.
     pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
 }
+
+/// When the store has last been tried, in milliseconds of the machine's clock, and what it said.
+type Ping = (u64, Result<(), StoreError>);
+
+/// Milliseconds for which one try of the store answers everybody's question whether the service is ready.
+const PING_HOLDS: u64 = 1000;
 
 /// How often a record is read again because some change has overtaken it.
 const READS: usize = 64;
@@ -58,6 +65,7 @@ impl Service {
             combining: Mutex::new(Some(combining)),
             statistics: Collector::default(),
             windows: Windows::new(),
+            last_ping: tokio::sync::Mutex::default(),
             clouds_by_host: std::collections::BTreeMap::new(),
         }
     }
@@ -89,7 +97,8 @@ impl Service {
         self.statistics.totals()
     }
 
-    /// Whether the service should get requests.
+    /// Whether the service should get requests. The store, which has to commit for that, is tried once a second at
+    /// most, however many ask.
     ///
     /// # Errors
     /// [`NotReady`] says why not.
@@ -98,7 +107,17 @@ impl Service {
         if behind > TOLERATED_STEP_BACK_SECONDS {
             return Err(NotReady::ClockStepBack(behind));
         }
-        Ok(self.store.ping().await?)
+        // Held over the try: whoever asks meanwhile waits for its result.
+        let mut last = self.last_ping.lock().await;
+        let now = self.time.clock_millis();
+        if let Some((at, result)) = &*last
+            && (*at..*at + PING_HOLDS).contains(&now)
+        {
+            return Ok(result.clone()?);
+        }
+        let result = self.store.ping().await;
+        *last = Some((self.time.clock_millis(), result.clone()));
+        Ok(result?)
     }
 
     /// Writes the collected statistics and the highest time; due every few seconds.

@@ -49,7 +49,7 @@ pub trait ChangeListener: Send + Sync {
 }
 
 /// Why the store could not answer. "Not found" is never an error.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be read or written now; nothing of the call has been kept. The text is for the log.
     #[error("the store is unavailable: {0}")]

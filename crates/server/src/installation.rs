@@ -56,7 +56,8 @@ pub async fn open(
         }
     };
     let time = Arc::new(Timekeeper::new(clock, highest));
-    Ok(Arc::new(Service::new(store, cache, time, rng)))
+    let service = Service::new(store, cache, time, rng);
+    Ok(Arc::new(service.with_clouds_by_host(config.clouds.clone())))
 }
 
 /// The generator in the form that the store takes.

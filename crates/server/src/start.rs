@@ -48,9 +48,8 @@ pub async fn start(
     rng: Arc<dyn Rng>,
 ) -> Result<Running, StartError> {
     let configured_key = first_key::configured(&config)?;
-    let address = config.server.listen;
     // Before anything is made: a taken port must not cost the operator the first key.
-    config.server.listen = free(address).map_err(|source| StartError::Listen { address, source })?;
+    config.server.listen = free(&config)?;
     let service = installation::open(&config, clock, Arc::clone(&rng)).await?;
     let first_key = match configured_key {
         Some(key) => service.bootstrap(Some(key)).await.map(|_| None).map_err(StartError::from),
@@ -225,7 +224,7 @@ fn serve(config: &Config, service: &Arc<Service>, rng: &dyn Rng) -> Result<Serve
     rng.fill(&mut seed);
     let ids = RequestIds::new(u64::from_be_bytes(seed));
     let state = AppState::new(Arc::clone(service), config);
-    let metrics = match config.metrics.listen.filter(|_| config.metrics.enabled) {
+    let metrics = match metrics_address(config) {
         Some(listen) => Some(serve_metrics(config, listen, ids.clone(), state.clone())?),
         None => None,
     };
@@ -248,13 +247,24 @@ fn serve_metrics(
         ops::routes(service, true);
     };
     let bound = bind(&one_worker, listen, ids, routes)
-        .map_err(|source| StartError::Listen { address: listen, source })?;
+        .map_err(|source| StartError::ListenForMetrics { address: listen, source })?;
     let handle = bound.server.handle();
     actix_web::rt::spawn(bound.server);
     Ok((bound.address, handle))
 }
 
-/// The address itself if it can be listened on; with port 0 a free port, since links in answers must name it.
-fn free(address: SocketAddr) -> io::Result<SocketAddr> {
-    TcpListener::bind(address)?.local_addr()
+fn metrics_address(config: &Config) -> Option<SocketAddr> {
+    config.metrics.listen.filter(|_| config.metrics.enabled)
+}
+
+/// The API's address if it and that of the metrics can be listened on, both at once; with port 0 a free port, since
+/// links in answers must name it.
+fn free(config: &Config) -> Result<SocketAddr, StartError> {
+    let address = config.server.listen;
+    let refused = |source| StartError::Listen { address, source };
+    let held = TcpListener::bind(address).map_err(refused)?;
+    if let Some(address) = metrics_address(config) {
+        TcpListener::bind(address).map_err(|source| StartError::ListenForMetrics { address, source })?;
+    }
+    held.local_addr().map_err(refused)
 }

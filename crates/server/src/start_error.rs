@@ -33,6 +33,8 @@ pub enum StartError {
     AdminKey(&'static str),
     #[error("cannot listen on {address}: {source}; choose another address with --listen")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot listen on {address}: {source}; choose another address as metrics.listen")]
+    ListenForMetrics { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Database(#[from] OpenError),
     #[error(transparent)]

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use countermark_domain::Service;
 use metrics::{Key, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, ParseError};
 
 use crate::config::{LogFormat, LogSettings};
 
@@ -14,7 +14,7 @@ use crate::config::{LogFormat, LogSettings};
 /// # Errors
 /// A level that is none, or a log that was started before.
 pub fn start_log(settings: &LogSettings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.level).map_err(|error| format!("log.level: {error}"))?;
+    let filter = filter(&settings.level).map_err(|error| format!("log.level: {error}"))?;
     let for_people = match settings.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Human => true,
@@ -27,6 +27,18 @@ pub fn start_log(settings: &LogSettings) -> Result<(), String> {
         log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     };
     started.map_err(|error| error.to_string())
+}
+
+/// Writes a line for each malformed request, which anybody can send without end.
+const CHATTER: &str = "actix_http::h1::dispatcher";
+
+/// The configured filter, without what strangers could fill the disk with unless it is asked for by name.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    let filter = EnvFilter::try_new(level)?;
+    if level.contains("actix_http") {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive(format!("{CHATTER}=off").parse().expect("a target and a level")))
 }
 
 /// The metrics of one server. Not a global, so that tests can run several.

@@ -30,6 +30,9 @@ pub enum OpenError {
     /// There is no database at the place where one must be.
     #[error("there is no database at {0}")]
     Missing(PathBuf),
+    /// The file has several names (hard links); the lock beside one of them would not guard the others.
+    #[error("{0} has more than one name (hard links), so its lock guards nothing; remove the other names")]
+    Linked(PathBuf),
     /// A file could not be made, read or written.
     #[error("{path}: {source}")]
     File {

@@ -3,7 +3,7 @@
 mod fixture;
 
 use countermark_core::TokenKind;
-use countermark_store::{Location, Migrated, OpenError, backup, check, migrate};
+use countermark_store::{Location, Migrated, OpenError, backup, check, migrate, rotate_master_key};
 use sqlx::{ConnectOptions, Connection};
 
 use fixture::{limited, master_key, one_use, open, sqlite, token};
@@ -89,4 +89,48 @@ async fn what_is_not_there_is_named() {
     assert!(matches!(check(&location).await, Err(OpenError::Missing(_))));
     assert!(matches!(backup(&location, &directory.path().join("copy.db")).await, Err(OpenError::Missing(_))));
     assert!(!directory.path().join("absent.db").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_symbolic_link_leads_to_the_same_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let real = directory.path().join("real");
+    std::fs::create_dir(&real).unwrap();
+    let path = real.join("tokens.db");
+    let (of_file, of_folder) = (directory.path().join("link.db"), directory.path().join("folder"));
+    std::os::unix::fs::symlink(&path, &of_file).unwrap();
+    std::os::unix::fs::symlink(&real, &of_folder).unwrap();
+    let links = [of_file, of_folder.join("tokens.db")].map(Location::Sqlite);
+    // The first time the link leads nowhere yet.
+    let (store, _) = open(&links[0], master_key(1)).await.unwrap();
+    let (old, new) = (master_key(1), master_key(2));
+    for other in links.iter().chain([&Location::Sqlite(path.clone())]) {
+        let opened = open(other, master_key(1)).await.err().unwrap();
+        let migrated = migrate(other).await.unwrap_err();
+        let rotated = rotate_master_key(other, &old, &new, fixture::fill_random()).await.unwrap_err();
+        for error in [opened, migrated, rotated] {
+            assert!(matches!(error, OpenError::InUse(_)), "{other:?}: {error}");
+        }
+    }
+    store.close().await;
+    drop(store);
+    assert!(open(&links[1], master_key(1)).await.is_ok());
+    assert!(!directory.path().join("link.db.lock").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_with_a_second_name_is_refused() {
+    let it = sqlite().await;
+    it.store.close().await;
+    let second = it.directory.path().join("second.db");
+    std::fs::hard_link(it.path(), &second).unwrap();
+    for location in [&it.location, &Location::Sqlite(second)] {
+        let opened = open(location, master_key(1)).await.err().unwrap();
+        let migrated = migrate(location).await.unwrap_err();
+        for error in [opened, migrated] {
+            assert!(matches!(error, OpenError::Linked(_)), "{location:?}: {error}");
+        }
+    }
 }

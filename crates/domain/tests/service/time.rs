@@ -47,6 +47,21 @@ async fn a_clock_set_back_by_more_than_a_minute_makes_the_service_not_ready() {
 }
 
 #[tokio::test]
+async fn the_store_is_tried_once_a_second_however_many_ask_whether_it_is_ready() {
+    let here = Installation::new().await;
+    assert!(here.service.ready().await.is_ok());
+    here.service.shut_down().await;
+    assert!(here.service.ready().await.is_ok(), "within the second the last result holds");
+    here.clock.advance(1);
+    assert!(matches!(here.service.ready().await, Err(NotReady::Store(_))));
+    here.clock.set(START - 30);
+    assert!(
+        matches!(here.service.ready().await, Err(NotReady::Store(_))),
+        "a clock set back holds nothing up"
+    );
+}
+
+#[tokio::test]
 async fn only_expired_tokens_that_are_marked_for_it_are_swept() {
     let here = Installation::new().await;
     let expiry = Some(Expiry::After(10));

@@ -43,7 +43,7 @@ async fn create(config: Config, name: Option<String>) -> Result<serde_json::Valu
         return Err(OpenError::Missing(path).into());
     }
     let service = installation::open(&config, Box::new(SystemClock), system_rng()).await?;
-    let made = service.create_administrator(name).await;
+    let made = service.make_administrator(name).await;
     service.shut_down().await;
     let made = made.map_err(StartError::from)?;
     Ok(json!({

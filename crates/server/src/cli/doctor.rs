@@ -131,7 +131,8 @@ fn master_key_file(config: &Config, findings: &mut Findings) {
 /// Whether a process holds the database, and whether it answers.
 fn server(config: &Config, database: &Path, findings: &mut Findings) -> bool {
     const CHECK: &str = "service";
-    let mut lock = database.as_os_str().to_owned();
+    // The lock stands beside the file itself, not beside a symbolic link to it.
+    let mut lock = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
     lock.push(".lock");
     let held = OpenOptions::new()
         .read(true)

@@ -66,6 +66,7 @@ impl From<StartError> for Failure {
             StartError::Directory { .. }
             | StartError::File { .. }
             | StartError::Listen { .. }
+            | StartError::ListenForMetrics { .. }
             | StartError::Service(_) => Exit::Unreachable,
         };
         Self { exit, message: error.to_string(), problem: None }
@@ -85,7 +86,8 @@ impl Failure {
             | OpenError::WrongMasterKey
             | OpenError::RotationUnfinished
             | OpenError::NewerSchema { .. }
-            | OpenError::ForeignDatabase(_) => Exit::Refused,
+            | OpenError::ForeignDatabase(_)
+            | OpenError::Linked(_) => Exit::Refused,
             OpenError::Missing(_) | OpenError::File { .. } | OpenError::Store(_) => Exit::Unreachable,
         };
         Self { exit, message: error.to_string(), problem: None }

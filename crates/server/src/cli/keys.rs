@@ -63,8 +63,10 @@ fn rotate_file(config: &Config) -> Result<Told, Failure> {
     let was_interrupted = next.exists();
     let new = master_key::make(&next, &*system_rng())?;
     if let Err(error) = rotate(&location, &old, &new) {
-        let has_not_begun =
-            matches!(error, OpenError::InUse(_) | OpenError::Missing(_) | OpenError::WrongMasterKey);
+        let has_not_begun = matches!(
+            error,
+            OpenError::InUse(_) | OpenError::Missing(_) | OpenError::WrongMasterKey | OpenError::Linked(_)
+        );
         if has_not_begun && !was_interrupted {
             let _ = std::fs::remove_file(&next);
         }

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Addresses,
     /// Address and port.
     Socket,
+    /// Hosts with their clouds: in a file a section of its own.
+    Clouds,
 }
 
 impl Kind {
@@ -33,6 +35,9 @@ impl Kind {
             Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::Addresses => "a list of IP addresses".to_owned(),
+            Self::Clouds => {
+                "host names with their cloud ids: a section in a file, host=cloud,host=cloud in the environment".to_owned()
+            }
             Self::Socket => "an address and a port, such as 127.0.0.1:8080".to_owned(),
         }
     }
@@ -52,6 +57,7 @@ pub(super) const KEYS: &[Key] = &[
     key("server.workers", Kind::Whole(0, 1024), Some("0")),
     key("server.docs", Kind::Flag, Some("true")),
     key("server.trusted_proxies", Kind::Addresses, Some("")),
+    key("clouds", Kind::Clouds, Some("")),
     key("data.directory", Kind::Text, Some("./countermark-data")),
     key("data.database_url", Kind::Secret, None),
     key("log.level", Kind::Text, Some("info")),

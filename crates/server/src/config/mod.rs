@@ -1,9 +1,11 @@
 //! The configuration: defaults, then a TOML file, then the environment, then flags; checked once, at the start.
 
+mod clouds;
 mod flags;
 mod keys;
 mod source;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -27,6 +29,8 @@ pub struct Config {
     pub master_key: Option<Secret>,
     /// Where and how to listen.
     pub server: ServerSettings,
+    /// Section `clouds`: the one cloud that each of these hosts is for, by canonical host.
+    pub clouds: BTreeMap<String, String>,
     /// Where the data lies.
     pub data: DataSettings,
     /// What is logged.
@@ -198,6 +202,7 @@ impl Config {
                     .map(|address| address.parse().expect(CHECKED))
                     .collect(),
             },
+            clouds: values.find(clouds::SECTION).and_then(clouds::parse).expect(CHECKED),
             data: DataSettings {
                 directory: required(values, "data.directory"),
                 database_url: secret(values, "data.database_url"),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use zeroize::Zeroizing;
 
 use super::ConfigError;
+use super::clouds;
 use super::keys::{KEYS, Key, Kind, find_key, nearest};
 
 /// Checked values by the name of their key, each in its environment form.
@@ -59,6 +60,7 @@ fn check(kind: Kind, value: &str) -> Option<()> {
         Kind::Whole(least, most) => value.parse().is_ok_and(|number: u64| (least..=most).contains(&number)),
         Kind::Choice(choices) => choices.contains(&value),
         Kind::Addresses => split(value).all(|address| address.parse::<IpAddr>().is_ok()),
+        Kind::Clouds => clouds::parse(value).is_some(),
         Kind::Socket => value.parse::<SocketAddr>().is_ok(),
     }
     .then_some(())
@@ -77,6 +79,9 @@ pub(super) fn from_toml(text: &str) -> Result<Values, ConfigError> {
     let mut values = Values::default();
     for (name, value) in &table {
         match value {
+            toml::Value::Table(section) if name == clouds::SECTION => {
+                values.put(name, name, &clouds::from_toml(section)?)?;
+            }
             toml::Value::Table(section) => {
                 for (inner, value) in section {
                     put_toml(&mut values, &format!("{name}.{inner}"), value)?;
@@ -96,7 +101,7 @@ fn put_toml(values: &mut Values, name: &str, value: &toml::Value) -> Result<(), 
         (Kind::Addresses, toml::Value::Array(list)) => {
             list.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|list| list.join(","))
         }
-        (Kind::Flag | Kind::Whole(..) | Kind::Addresses, _) => None,
+        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Clouds, _) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
         _ => None,
     };

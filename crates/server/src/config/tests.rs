@@ -15,7 +15,8 @@ fn the_manual_holds_exactly_the_defaults() {
     for key in keys::KEYS {
         assert_eq!(only_manual.find(key.name), key.default, "{}", key.name);
         let last = key.name.rsplit('.').next().unwrap();
-        assert!(MANUAL.contains(&format!("{last} = ")), "{} is not explained", key.name);
+        let shown = if key.name == clouds::SECTION { format!("[{last}]\n") } else { format!("{last} = ") };
+        assert!(MANUAL.contains(&shown), "{} is not explained", key.name);
     }
 }
 
@@ -102,4 +103,39 @@ fn the_public_url_follows_the_listen_address_unless_set() {
     assert_eq!(Config::default().public_url(), "http://127.0.0.1:8080");
     let config = load("[server]\npublic_url = \"https://cm.example/\"", &[], &[]).unwrap();
     assert_eq!(config.public_url(), "https://cm.example");
+}
+
+#[test]
+fn hosts_are_mapped_to_clouds_by_a_section_or_a_variable() {
+    let clouds = |file: &str, environment: &[(&str, &str)]| {
+        let clouds = load(file, environment, &[]).map(|config| config.clouds);
+        clouds.map(|clouds| {
+            clouds.into_iter().map(|(host, cloud)| format!("{host}={cloud}")).collect::<Vec<_>>()
+        })
+    };
+    let file = "[clouds]\n\"Img.Example.com\" = \"c1\"\n\"[::1]\" = \"c2\"\n";
+    assert_eq!(clouds(file, &[]).unwrap(), ["[::1]=c2", "img.example.com=c1"]);
+    let environment = [("COUNTERMARK__CLOUDS", "a.example=c1, B.example=c3")];
+    assert_eq!(
+        clouds(file, &environment).unwrap(),
+        ["a.example=c1", "b.example=c3"],
+        "the later one replaces it"
+    );
+    for (file, key) in [
+        ("[clouds]\n\"a.example\" = \"canary/\"", "clouds.\"a.example\": expected"),
+        ("[clouds]\n\"a.example\" = 7", "clouds.\"a.example\": expected"),
+        ("[clouds]\na.example = \"canary\"", "clouds.\"a\": expected a host name in quotation marks"),
+        ("[clouds]\n\"a b\" = \"canary\"", "clouds.\"a b\": expected the name of a host"),
+        ("[clouds]\n\"a\" = \"c\"\n\"A\" = \"c\"", "clouds.\"a\": expected each host once"),
+        ("clouds = \"a=b\"", "clouds: expected host names"),
+        ("[server.clouds]\n\"a\" = \"b\"", "unknown key server.clouds"),
+    ] {
+        let error = clouds(file, &[]).unwrap_err();
+        assert!(error.starts_with(key) && !error.contains("canary"), "{error}");
+    }
+    for value in ["a", "a=", "=c", "a=c/", "a=c,A=d"] {
+        let error = clouds("", &[("COUNTERMARK__CLOUDS", value)]).unwrap_err();
+        assert!(error.starts_with("COUNTERMARK__CLOUDS: expected"), "{value}: {error}");
+    }
+    assert!(load("", &[("COUNTERMARK__CLOUDS__A", "c")], &[]).is_err());
 }

@@ -144,31 +144,38 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T,
     }
 }
 
-/// An object of at most `MAX` members with names of 1 to `NAME` characters, each name once.
+/// An object of at most `MAX` members with names of 1 to `NAME` characters, each name once and without the character
+/// `WITHOUT`; NUL, which no name may hold anyway, forbids nothing more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Members<V, const MAX: usize, const NAME: usize>(pub BTreeMap<String, V>);
+pub struct Members<V, const MAX: usize, const NAME: usize, const WITHOUT: char = '\0'>(
+    pub BTreeMap<String, V>,
+);
 
-/// Labels of a token: at most 20, names of at most 64 characters, values of at most 256.
-pub type Labels = Members<Text<0, 256>, 20, 64>;
+/// Labels of a token: at most 20, names of at most 64 characters, values of at most 256. No name holds `=`, which ends
+/// it in a filter.
+pub type Labels = Members<Text<0, 256>, 20, 64, '='>;
 
-impl<V, const MAX: usize, const NAME: usize> Default for Members<V, MAX, NAME> {
+/// Changes of labels: null removes one.
+pub type LabelsPatch = Members<Option<Text<0, 256>>, 40, 64, '='>;
+
+impl<V, const MAX: usize, const NAME: usize, const WITHOUT: char> Default for Members<V, MAX, NAME, WITHOUT> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<'de, V: Deserialize<'de>, const MAX: usize, const NAME: usize> Deserialize<'de>
-    for Members<V, MAX, NAME>
+impl<'de, V: Deserialize<'de>, const MAX: usize, const NAME: usize, const WITHOUT: char> Deserialize<'de>
+    for Members<V, MAX, NAME, WITHOUT>
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor::<V, MAX, NAME>(PhantomData)).map(Self)
+        deserializer.deserialize_map(MembersVisitor::<V, MAX, NAME, WITHOUT>(PhantomData)).map(Self)
     }
 }
 
-struct MembersVisitor<V, const MAX: usize, const NAME: usize>(PhantomData<V>);
+struct MembersVisitor<V, const MAX: usize, const NAME: usize, const WITHOUT: char>(PhantomData<V>);
 
-impl<'de, V: Deserialize<'de>, const MAX: usize, const NAME: usize> Visitor<'de>
-    for MembersVisitor<V, MAX, NAME>
+impl<'de, V: Deserialize<'de>, const MAX: usize, const NAME: usize, const WITHOUT: char> Visitor<'de>
+    for MembersVisitor<V, MAX, NAME, WITHOUT>
 {
     type Value = BTreeMap<String, V>;
 
@@ -178,7 +185,7 @@ impl<'de, V: Deserialize<'de>, const MAX: usize, const NAME: usize> Visitor<'de>
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = BTreeMap::new();
-        while let Some(name) = map.next_key_seed(NewName::<V, NAME>(&members))? {
+        while let Some(name) = map.next_key_seed(NewName::<V, NAME, WITHOUT>(&members))? {
             if members.len() == MAX {
                 return Err(de::Error::invalid_length(MAX + 1, &self));
             }
@@ -190,13 +197,16 @@ impl<'de, V: Deserialize<'de>, const MAX: usize, const NAME: usize> Visitor<'de>
 }
 
 /// Refuses a name while it is read, so that the error's pointer ends in it.
-pub(super) struct NewName<'a, V, const NAME: usize>(pub(super) &'a BTreeMap<String, V>);
+struct NewName<'a, V, const NAME: usize, const WITHOUT: char>(&'a BTreeMap<String, V>);
 
-impl<'de, V, const NAME: usize> DeserializeSeed<'de> for NewName<'_, V, NAME> {
+impl<'de, V, const NAME: usize, const WITHOUT: char> DeserializeSeed<'de> for NewName<'_, V, NAME, WITHOUT> {
     type Value = String;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         let name = deserializer.deserialize_string(TextVisitor::<1, NAME>)?;
+        if name.contains(WITHOUT) {
+            return Err(de::Error::custom(format_args!("expected a name without {WITHOUT}")));
+        }
         if self.0.contains_key(&name) {
             return Err(de::Error::custom("expected each member once"));
         }
@@ -230,7 +240,9 @@ impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
     }
 }
 
-impl<V: PartialSchema, const MAX: usize, const NAME: usize> PartialSchema for Members<V, MAX, NAME> {
+impl<V: PartialSchema, const MAX: usize, const NAME: usize, const WITHOUT: char> PartialSchema
+    for Members<V, MAX, NAME, WITHOUT>
+{
     fn schema() -> RefOr<Schema> {
         let object = ObjectBuilder::new().schema_type(SchemaType::new(Type::Object));
         object
@@ -240,7 +252,9 @@ impl<V: PartialSchema, const MAX: usize, const NAME: usize> PartialSchema for Me
     }
 }
 
-impl<V: ToSchema, const MAX: usize, const NAME: usize> ToSchema for Members<V, MAX, NAME> {
+impl<V: ToSchema, const MAX: usize, const NAME: usize, const WITHOUT: char> ToSchema
+    for Members<V, MAX, NAME, WITHOUT>
+{
     fn name() -> Cow<'static, str> {
         Cow::Owned(format!("MembersOfAtMost{MAX}{}", V::name()))
     }

@@ -8,6 +8,6 @@ mod object;
 mod tests;
 
 pub use fault::read;
-pub use field::{Labels, List, Members, Text, UnixTime, Whole};
+pub use field::{Labels, LabelsPatch, List, Members, Text, UnixTime, Whole};
 pub use free::Free;
 pub use object::{Choice, Obj, Patch, object, optional_object};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::native::answer::answered;
-use crate::native::caller::caller;
+use crate::native::caller::unbound_caller;
 use crate::native::cursor;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
@@ -59,7 +59,8 @@ pub struct AuditItem<'a> {
 
 /// Shows the audit log
 ///
-/// Newest first. It is only ever appended to and holds no values or secrets.
+/// Newest first. It is only ever appended to and holds no values or secrets. A key that is
+/// bound to a path, clouds or storages may not see it.
 #[utoipa::path(
     get, path = "/v1/audit", operation_id = "view_audit_log", tag = "figures",
     params(
@@ -73,7 +74,7 @@ pub struct AuditItem<'a> {
     security(("managementKey" = []))
 )]
 pub async fn view_audit_log(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    caller(&request, &state, "audit:read").await?;
+    unbound_caller(&request, &state, "audit:read").await?;
     let query = Query::of(&request, &["token", "actor", "action", "limit", "cursor"])?;
     let size = cursor::page_size(&query)?;
     let filter = AuditFilter {

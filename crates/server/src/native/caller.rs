@@ -9,7 +9,7 @@ use countermark_domain::{Caller, DomainError};
 use crate::caller_credentials::management_key;
 use crate::client_address::client_address;
 use crate::native::error::problem;
-use crate::problem::Problem;
+use crate::problem::{Problem, codes};
 use crate::request_id::RequestId;
 use crate::state::AppState;
 
@@ -29,6 +29,23 @@ pub async fn caller(
         Err(error @ DomainError::Unauthenticated(_)) => Err(state.throttle.failed(address(), problem(error))),
         Err(error) => Err(problem(error)),
     }
+}
+
+/// As [`caller`], for routes that show the whole installation.
+///
+/// # Errors
+/// As [`caller`], and 403 for a key that is bound to a path, clouds or storages.
+pub async fn unbound_caller(
+    request: &HttpRequest,
+    state: &AppState,
+    permission: &'static str,
+) -> Result<Caller, Problem> {
+    let caller = caller(request, state, permission).await?;
+    if caller.is_unbound() {
+        return Ok(caller);
+    }
+    let detail = "this shows the whole installation, but the key is bound to a path, clouds or storages";
+    Err(Problem::new(&codes::RIGHTS_EXCEEDED).detail(detail))
 }
 
 /// As [`caller`], with address and request id for the audit log: for routes that change or reveal something.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::native::answer::answered;
 use crate::native::buckets::Buckets;
-use crate::native::caller::caller;
+use crate::native::caller::unbound_caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
 use crate::problem::Problem;
@@ -42,7 +42,7 @@ pub struct StatsBucket {
 /// Shows decisions over time
 ///
 /// Of the whole installation, from hourly figures, at most 5 s late. Buckets begin at multiples of `step`; at most 1,000
-/// of them.
+/// of them. A key that is bound to a path, clouds or storages may not see them.
 #[utoipa::path(
     get, path = "/v1/stats", operation_id = "view_stats", tag = "figures",
     params(
@@ -54,7 +54,7 @@ pub struct StatsBucket {
     security(("managementKey" = []))
 )]
 pub async fn view_stats(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    caller(&request, &state, "tokens:read").await?;
+    unbound_caller(&request, &state, "tokens:read").await?;
     let query = Query::of(&request, &["from", "to", "step"])?;
     let buckets = Buckets::of(&query, state.service.now())?;
     let (from, to) = buckets.instants();

@@ -35,6 +35,21 @@ fn admin_create_makes_an_administrator_only_while_the_service_is_stopped() {
 }
 
 #[test]
+fn an_administrator_made_before_the_first_start_is_the_first() {
+    let place = Place::new();
+    place.run(&["migrate"], &[]);
+    let made = place.run(&["admin", "create", "--name", "mine", "--json"], &[]).json();
+    assert_eq!(made["name"], "mine");
+    let server = place.serve(&[]);
+    assert!(!place.data("admin.key").exists(), "the start makes no second one");
+    let key = made["value"].as_str().unwrap();
+    let client = [("COUNTERMARK_URL", server.url.as_str()), ("COUNTERMARK_KEY", key)];
+    let list = place.run(&["token", "list", "--json"], &client).json();
+    let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    assert_eq!(names, ["mine"]);
+}
+
+#[test]
 fn a_backup_is_private_overwrites_nothing_and_opens_with_the_key() {
     let place = Place::new();
     let server = place.serve(&[]);

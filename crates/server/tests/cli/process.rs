@@ -132,6 +132,18 @@ impl Server {
         request.call().unwrap().status().as_u16()
     }
 
+    /// The answer to a POST with this key.
+    pub fn post(&self, key: &str, path: &str, body: &Value) -> Value {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+        let request = agent
+            .post(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json");
+        let answer = request.send(body.to_string()).unwrap().into_body().read_to_string().unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
     /// Whether this key is an administrator's.
     pub fn admits(&self, key: &str) -> bool {
         self.status(key, "/v1/access-tokens") == 200

@@ -1,6 +1,6 @@
 //! Starting and stopping the service.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -72,6 +72,13 @@ fn a_taken_port_is_named_and_costs_nothing() {
     let done = place.run(&["serve", "--listen", &address], &[]);
     assert_eq!(done.code, 3);
     assert!(done.err.contains(&address) && !place.data("admin.key").exists());
+    let done = place.run(&REFUSING, &[("COUNTERMARK__METRICS__LISTEN", &address)]);
+    assert_eq!(done.code, 3);
+    assert!(done.err.contains(&address) && !place.data("admin.key").exists());
+    assert!(!place.data("countermark.db").exists());
+    let off =
+        [("COUNTERMARK__METRICS__LISTEN", address.as_str()), ("COUNTERMARK__METRICS__ENABLED", "false")];
+    assert!(place.serve(&off).admits(&place.key()), "an address that is not needed may be taken");
 }
 
 #[test]
@@ -139,6 +146,44 @@ fn figures_can_have_an_address_of_their_own() {
     server.url = format!("http://{free}");
     assert_eq!(server.status("x", "/metrics"), 200);
     assert_eq!(server.status("x", "/v1/access-tokens"), 404);
+}
+
+#[test]
+fn a_host_is_for_the_cloud_that_it_is_configured_for() {
+    let place = Place::new();
+    let server = place.serve(&[("COUNTERMARK__CLOUDS", "IMG.example.com=mine")]);
+    let key = place.key();
+    let client = [("COUNTERMARK_URL", server.url.as_str()), ("COUNTERMARK_KEY", key.as_str())];
+    let made = place.run(&["token", "create", "--type", "imageUrl", "--json"], &client).json();
+    let (id, secret) = (made["id"].as_str().unwrap(), made["extra"]["secret"].as_str().unwrap());
+    for (cloud, code) in [("mine", "ALLOWED"), ("theirs", "WRONG_CLOUD")] {
+        for placement in ["path", "query"] {
+            let url = format!("https://img.example.com/{cloud}/x.jpg");
+            let sign = ["sign", "--json", "--token", id, "--placement", placement, "--url", &url];
+            let signed = place.run(&sign, &[("COUNTERMARK_SIGNING_SECRET", secret)]).json();
+            let question = serde_json::json!({"credential": {"url": signed["url"]}});
+            let decision = server.post(&key, "/v1/authorize", &question);
+            assert_eq!(decision["code"], code, "{cloud} in the {placement}: {decision}");
+            let done = place.run(&sign, &client);
+            assert_eq!(done.code == 0, cloud == "mine", "the service's own signer: {}", done.err);
+        }
+    }
+}
+
+#[test]
+fn malformed_requests_fill_no_log_unless_asked_for() {
+    for (level, is_logged) in [("info", false), ("debug", false), ("info,actix_http=debug", true)] {
+        let place = Place::new();
+        let server = place.serve(&[("COUNTERMARK__LOG__LEVEL", level)]);
+        let mut connection = std::net::TcpStream::connect(&server.url["http://".len()..]).unwrap();
+        connection.write_all(b"GET / HTTP/9.9\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        server.terminate();
+        let log = place.read(&place.path("log"));
+        assert_eq!(log.contains("actix_http::h1::dispatcher"), is_logged, "{level}: {log}");
+    }
 }
 
 #[test]

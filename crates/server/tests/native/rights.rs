@@ -159,6 +159,31 @@ async fn every_bound_of_a_key_binds_what_it_issues() {
 }
 
 #[actix_web::test]
+async fn a_bound_key_is_not_shown_the_whole_installation() {
+    let it = Installation::new().await;
+    let bounds = [
+        ("clouds", json!(["c1"])),
+        ("storages", json!(["s1"])),
+        ("basePath", json!("/a")),
+        ("clouds", json!([])),
+    ];
+    for (member, bound) in bounds {
+        let mut body = json!({"permissions": ["*"]});
+        body[member] = bound;
+        let (_, value) = it.key(body).await;
+        for path in ["/v1/audit", "/v1/stats"] {
+            let answer = it.get(&value, path).await;
+            let (status, code, _) = answer.refusal();
+            assert_eq!((status, code), (403, "RIGHTS_EXCEEDED"), "{member}: {path}");
+        }
+    }
+    let (_, value) = it.key(json!({"permissions": ["*"], "limit": 5, "expiry": NOW + 5})).await;
+    for path in ["/v1/audit", "/v1/stats"] {
+        assert_eq!(it.get(&value, path).await.status, 200, "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn a_foreign_token_is_answered_like_an_absent_one() {
     let it = Installation::new().await;
     let (_, value) = it.key(json!({"permissions": ["*"], "clouds": ["c1"]})).await;

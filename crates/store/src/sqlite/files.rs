@@ -1,6 +1,7 @@
 //! The files of a database and the connections to it.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ const CHECKPOINT_PAGES: &str = "8000";
 /// Rows that SQLite's thread hands over before it waits for the reader: a whole batch.
 const ROW_BUFFER: usize = 1024;
 
-/// Takes the lock of a database for as long as the file is held.
+/// Takes the lock of a database, given by its real path, for as long as the file is held.
 pub(crate) fn lock(database: &Path) -> Result<File, OpenError> {
     let path = beside(database, ".lock");
     let file = private().create(true).truncate(false).open(&path);
@@ -40,10 +41,40 @@ pub(crate) fn lock(database: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Makes sure that the file is there and, if it is new, readable by its owner only.
-pub(crate) fn create(path: &Path) -> Result<(), OpenError> {
-    let made = private().create(true).truncate(false).open(path);
-    made.map(drop).map_err(|source| OpenError::File { path: path.to_owned(), source })
+/// Makes sure that the file is there and, if it is new, readable by its owner only; its one real path, behind all
+/// symbolic links.
+///
+/// # Errors
+/// [`OpenError::Linked`] for a file with several names; [`OpenError::File`].
+pub(crate) fn create(path: &Path) -> Result<PathBuf, OpenError> {
+    match real(path) {
+        // Not opened while it is there: closing it would end the locks that SQLite holds on it in this process.
+        Err(OpenError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            let made = private().create(true).truncate(false).open(path);
+            made.map(drop).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+            real(path)
+        }
+        found => found,
+    }
+}
+
+/// The one real path of a database, whatever symbolic links lead to it: all that stands beside it is named after this.
+///
+/// # Errors
+/// [`OpenError::Linked`] for a file with several names, each of which would have its own lock and log;
+/// [`OpenError::File`].
+pub(crate) fn real(path: &Path) -> Result<PathBuf, OpenError> {
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    let real = path.canonicalize().map_err(failed)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let facts = real.metadata().map_err(failed)?;
+        if facts.is_file() && facts.nlink() > 1 {
+            return Err(OpenError::Linked(real));
+        }
+    }
+    Ok(real)
 }
 
 /// Makes a file that must not be there yet, readable by its owner only.

@@ -10,8 +10,8 @@ use crate::{Facts, OpenError};
 
 /// Brings the schema up to this version, under the lock of the database.
 pub(crate) async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
+    let path = &files::create(path)?;
     let _lock = files::lock(path)?;
-    files::create(path)?;
     let mut connection = files::writing(path).connect().await.map_err(unavailable)?;
     let result = migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await;
     connection.close().await.map_err(unavailable)?;
@@ -40,6 +40,7 @@ pub(crate) async fn backup(path: &Path, target: &Path) -> Result<(), OpenError> 
 /// What there is to know of a database without its master key; it may be in use.
 pub(crate) async fn check(path: &Path) -> Result<Facts, OpenError> {
     files::demand(path)?;
+    let path = &files::real(path)?;
     let mut connection = files::looking(path).connect().await.map_err(unavailable)?;
     let schema = migrate::schema(&mut connection, path).await?;
     let known = u32::try_from(migrate::MIGRATIONS.len()).expect("migrations are few");

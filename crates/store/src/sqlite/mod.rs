@@ -78,8 +78,8 @@ pub(crate) struct SqliteStore {
 
 impl SqliteStore {
     pub(crate) async fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let path = &files::create(path)?;
         let lock = files::lock(path)?;
-        files::create(path)?;
         let options = files::writing(path);
         let mut connection = options.connect().await.map_err(unavailable)?;
         migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await?;

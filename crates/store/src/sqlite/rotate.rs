@@ -57,6 +57,7 @@ impl Rotation {
         fill_random: FillRandom,
     ) -> Result<Option<Self>, OpenError> {
         files::demand(path)?;
+        let path = &files::real(path)?;
         let lock = files::lock(path)?;
         let mut connection = files::writing(path).connect().await.map_err(unavailable)?;
         migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await?;

@@ -12,14 +12,14 @@ use crate::json::{self, List, Members, Text};
 use crate::problem::Problem;
 
 /// Settings of imageUrl and upload tokens. Null is the same as leaving a member out at the issue, and resets it in a
-/// patch.
+/// patch; the empty string is neither and is refused, but for `transformation`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = AccessTokenExtraRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Extra {
     /// imageUrl, upload: the only cloud; null = any.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 64)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     cloud_id: json::Patch<Parsed<CloudId>>,
     /// imageUrl: the only hosts; none = any.
     #[serde(default)]
@@ -38,7 +38,7 @@ pub struct Extra {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 20)]
     notification_urls: json::Patch<List<Parsed<NotificationUrl>, 20>>,
-    /// upload: replaces the client's tags, also by none.
+    /// upload: replaces the client's tags; the empty list replaces them by none.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     tags: json::Patch<List<Text<1, 200>, 100>>,
@@ -46,30 +46,30 @@ pub struct Extra {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     add_tags: json::Patch<List<Text<1, 200>, 100>>,
-    /// upload: replaces the client's transformation, also by none.
+    /// upload: replaces the client's transformation; the empty string replaces it by none.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 1024)]
     transformation: json::Patch<Text<0, 1024>>,
     /// upload: stands before the transformation.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 1024)]
-    transformation_prefix: json::Patch<Text<0, 1024>>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    transformation_prefix: json::Patch<Text<1, 1024>>,
     /// upload: stands after the transformation.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 1024)]
-    transformation_postfix: json::Patch<Text<0, 1024>>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    transformation_postfix: json::Patch<Text<1, 1024>>,
     /// upload: replaces the client's format.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 64)]
-    format: json::Patch<Text<0, 64>>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
+    format: json::Patch<Text<1, 64>>,
     /// upload: replaces the client's projection.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 64)]
-    projection: json::Patch<Text<0, 64>>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
+    projection: json::Patch<Text<1, 64>>,
     /// upload: replaces the client's public id.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 512)]
-    public_id: json::Patch<Text<0, 512>>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 512)]
+    public_id: json::Patch<Text<1, 512>>,
     /// upload: least size in bytes.
     #[serde(default)]
     #[schema(value_type = Option<u64>)]
@@ -84,8 +84,8 @@ pub struct Extra {
     mime_types: json::Patch<List<Parsed<MimeGlob>, 100>>,
     /// upload: what the public id must begin with.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 512)]
-    public_id_prefix: json::Patch<Text<0, 512>>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 512)]
+    public_id_prefix: json::Patch<Text<1, 512>>,
     /// upload: whether an upload over an existing image is refused.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]

@@ -35,19 +35,19 @@ pub struct IssueRequest {
     #[serde(rename = "type")]
     #[schema(value_type = AccessTokenType)]
     kind: Choice<TokenKind>,
-    /// Display name.
+    /// Display name; not empty.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     name: Option<Text<1, 200>>,
     /// Free text.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     description: Option<Text<0, 2000>>,
-    /// On whose behalf it acts; answered with every decision.
+    /// On whose behalf it acts; answered with every decision; not empty.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     owner: Option<Text<1, 200>>,
-    /// At most 20 labels by name.
+    /// At most 20 labels by name, which holds no `=`.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     labels: Option<Labels>,

@@ -25,14 +25,15 @@ use crate::state::AppState;
 pub struct ListAnswer<'a> {
     /// The tokens, newest first.
     items: Vec<Record<'a>>,
-    /// Where the next page begins; null after the last.
+    /// Where the next page begins, also if this one is short; null after the last.
     #[schema(example = "aXVfMDM0WUNHTU9EbzdyTlhKZTFyRDBJbQ")]
     next_cursor: Option<String>,
 }
 
 /// Lists tokens
 ///
-/// Newest first; only those that the calling key may know of.
+/// Newest first; only those that the calling key may know of. A page may be short or empty while `nextCursor` is set, since
+/// at most about 10,000 tokens are looked at for one: go on until it is null.
 #[utoipa::path(
     get, path = "/v1/access-tokens", operation_id = "list_access_tokens", tag = "access tokens",
     params(

@@ -15,7 +15,7 @@ use super::record::Record;
 use super::schema::AccessTokenCounting;
 use super::{record_answer, token_id};
 use crate::body::{BODY_LIMIT, json_bytes};
-use crate::json::{self, Choice, List, Members, Patch, Text, UnixTime, object};
+use crate::json::{self, Choice, LabelsPatch, List, Patch, Text, UnixTime, object};
 use crate::native::caller::audited_caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
@@ -28,22 +28,22 @@ use crate::state::AppState;
 #[schema(as = UpdateAccessTokenRequest, example = json!({"limit": 200, "labels": {"campaign": null}, "extra": {"hosts": ["img.example.com"]}}))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateRequest {
-    /// Display name.
+    /// Display name; not empty.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     name: Patch<Text<1, 200>>,
     /// Free text.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     description: Patch<Text<0, 2000>>,
-    /// On whose behalf it acts.
+    /// On whose behalf it acts; not empty.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     owner: Patch<Text<1, 200>>,
-    /// Labels to set, or by null to remove; at most 20 in all.
+    /// Labels to set, or by null to remove; at most 20 in all, and no `=` in a name.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Option<String>>>)]
-    labels: Patch<Members<Option<Text<0, 256>>, 40, 64>>,
+    labels: Patch<LabelsPatch>,
     /// Reversible switch.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
