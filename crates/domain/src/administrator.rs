@@ -22,6 +22,7 @@ impl Service {
             let audit = AuditEntry {
                 at: self.now(),
                 actor: None,
+                actor_revision: None,
                 action: "token.update",
                 token: Some(named.terms.id),
                 address: None,

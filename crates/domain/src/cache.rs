@@ -3,7 +3,7 @@
 //! A fill is dropped if any change has been applied since the snapshot it was read from: otherwise a slow reader could
 //! put back a record that a revocation has just taken out, and it would stay.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countermark_core::{Terms, Token, TokenId, UnixSeconds, ValueDigest};
@@ -12,15 +12,20 @@ use quick_cache::sync;
 use crate::store::{Change, ChangeListener, Lookup, Position};
 
 /// One token as the hot path sees it: its terms, and counters that a flush collects.
+///
+/// A decision that takes no exact use touches one counter only: several cores may decide about one token at once, and
+/// each further shared write would make them wait for each other.
 #[derive(Debug)]
 pub struct Entry {
     /// The terms that decide.
     pub terms: Terms,
-    used: AtomicU64,
-    uses_unflushed: AtomicU64,
-    /// Of these, the ones that no guarded statement has added to the stored `used`.
-    unwritten_unflushed: AtomicU64,
-    refusals_unflushed: AtomicU64,
+    /// Uses that the store has counted, or that a flush is about to tell it.
+    counted: AtomicU64,
+    /// Uses that no guarded statement has taken, noted since the last flush.
+    unwritten: AtomicU64,
+    /// Uses that guarded statements have taken, noted since the last flush for the hourly figures.
+    written: AtomicU64,
+    refusals: AtomicU64,
     last_used_at: AtomicU64,
     is_queued: AtomicBool,
 }
@@ -28,8 +33,8 @@ pub struct Entry {
 /// What a flush takes from an [`Entry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unflushed {
-    pub(crate) uses: u64,
     pub(crate) unwritten: u64,
+    pub(crate) written: u64,
     pub(crate) refusals: u64,
     pub(crate) last_used_at: UnixSeconds,
 }
@@ -37,55 +42,61 @@ pub(crate) struct Unflushed {
 impl Entry {
     pub(crate) fn new(token: Token) -> Self {
         Self {
-            used: AtomicU64::new(token.usage.used),
+            counted: AtomicU64::new(token.usage.used),
             last_used_at: AtomicU64::new(token.usage.last_used_at.map_or(0, UnixSeconds::get)),
             terms: token.terms,
-            uses_unflushed: AtomicU64::new(0),
-            unwritten_unflushed: AtomicU64::new(0),
-            refusals_unflushed: AtomicU64::new(0),
+            unwritten: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
             is_queued: AtomicBool::new(false),
         }
     }
 
     /// Uses so far, as far as this node knows.
     pub fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
+        self.counted.load(Ordering::Relaxed).saturating_add(self.unwritten.load(Ordering::Relaxed))
     }
 
     /// Takes over what the store has counted under a limit; without one its figure lacks what is still to be flushed.
     pub(crate) fn set_used(&self, used: u64) {
         if self.terms.limit.is_some() {
-            self.used.store(used, Ordering::Relaxed);
+            self.counted.store(used, Ordering::Relaxed);
         }
     }
 
     /// Notes granted uses for the next flush, `are_written` if the store has counted them already; whether this entry
     /// must now be queued for it.
     pub(crate) fn note_uses(&self, uses: u64, are_written: bool, now: UnixSeconds) -> bool {
-        if self.terms.limit.is_none() {
-            add(&self.used, uses);
+        if are_written {
+            add(&self.written, uses);
+            if self.terms.limit.is_none() {
+                add(&self.counted, uses);
+            }
+        } else {
+            add(&self.unwritten, uses);
         }
-        if !are_written {
-            add(&self.unwritten_unflushed, uses);
+        if self.last_used_at.load(Ordering::Relaxed) != now.get() {
+            self.last_used_at.store(now.get(), Ordering::Relaxed);
         }
-        add(&self.uses_unflushed, uses);
-        self.last_used_at.store(now.get(), Ordering::Relaxed);
-        !self.is_queued.swap(true, Ordering::AcqRel)
+        self.must_be_queued()
     }
 
     /// Notes a refusal for the next flush; whether this entry must now be queued for it.
     pub(crate) fn note_refusal(&self) -> bool {
-        self.refusals_unflushed.fetch_add(1, Ordering::Relaxed);
-        !self.is_queued.swap(true, Ordering::AcqRel)
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+        self.must_be_queued()
     }
 
     /// Takes what has been noted; what is noted from now on queues the entry anew.
     pub(crate) fn take_unflushed(&self) -> Unflushed {
-        self.is_queued.store(false, Ordering::Release);
+        self.is_queued.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let unwritten = self.unwritten.swap(0, Ordering::AcqRel);
+        add(&self.counted, unwritten);
         Unflushed {
-            uses: self.uses_unflushed.swap(0, Ordering::AcqRel),
-            unwritten: self.unwritten_unflushed.swap(0, Ordering::AcqRel),
-            refusals: self.refusals_unflushed.swap(0, Ordering::AcqRel),
+            unwritten,
+            written: self.written.swap(0, Ordering::AcqRel),
+            refusals: self.refusals.swap(0, Ordering::AcqRel),
             last_used_at: UnixSeconds::new(self.last_used_at.load(Ordering::Relaxed))
                 .unwrap_or(UnixSeconds::MAX),
         }
@@ -93,10 +104,20 @@ impl Entry {
 
     /// Puts back what a failed flush took; whether this entry must now be queued.
     pub(crate) fn put_back(&self, unflushed: Unflushed) -> bool {
-        add(&self.uses_unflushed, unflushed.uses);
-        add(&self.unwritten_unflushed, unflushed.unwritten);
-        self.refusals_unflushed.fetch_add(unflushed.refusals, Ordering::Relaxed);
-        !self.is_queued.swap(true, Ordering::AcqRel)
+        let less = |before: u64| Some(before.saturating_sub(unflushed.unwritten));
+        // The closure always gives a value, so this never fails.
+        let _ = self.counted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        add(&self.unwritten, unflushed.unwritten);
+        add(&self.written, unflushed.written);
+        self.refusals.fetch_add(unflushed.refusals, Ordering::Relaxed);
+        self.must_be_queued()
+    }
+
+    /// Looks before it writes: most of the time the entry is queued already. The fence orders the note before the look:
+    /// a flush that has not seen the note has not yet cleared the mark either, or has cleared it before the look.
+    fn must_be_queued(&self) -> bool {
+        fence(Ordering::SeqCst);
+        !self.is_queued.load(Ordering::SeqCst) && !self.is_queued.swap(true, Ordering::SeqCst)
     }
 }
 
