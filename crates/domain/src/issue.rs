@@ -16,7 +16,7 @@ use crate::draft::{Draft, Expiry, NewPassword, PurposeDraft};
 use crate::error::DomainError;
 use crate::idempotency::Idempotency;
 use crate::service::Service;
-use crate::store::{AuditEntry, Changed, IdempotencyKey, Inserted, KeptAnswer, NewCredential, Recalled};
+use crate::store::{Changed, IdempotencyKey, Inserted, KeptAnswer, NewCredential, Recalled};
 
 /// A token with its secret half, shown only now.
 pub struct Issued {
@@ -86,84 +86,13 @@ impl Service {
         }
     }
 
-    /// Makes the first administrator of a new installation: an API key with the permission `*`, of `value` or generated.
-    /// `None` if the installation has had one.
-    ///
-    /// # Errors
-    /// Store errors.
-    pub async fn bootstrap(&self, value: Option<TokenValue>) -> Result<Option<Issued>, DomainError> {
-        if self.store.is_bootstrapped().await? {
-            return Ok(None);
-        }
-        let (issued, credential, audit) = self.administrator(value, "installation.bootstrap");
-        let made = self.store.bootstrap(&issued.token, credential, audit).await?;
-        Ok(made.then_some(issued))
-    }
-
-    /// Whether the installation has had its first administrator.
-    ///
-    /// # Errors
-    /// Store errors.
-    pub async fn is_bootstrapped(&self) -> Result<bool, DomainError> {
-        Ok(self.store.is_bootstrapped().await?)
-    }
-
-    /// Makes a further administrator without any caller: only for the operator who holds the database.
-    ///
-    /// # Errors
-    /// Store errors.
-    pub async fn create_administrator(&self, name: Option<String>) -> Result<Issued, DomainError> {
-        let (mut issued, credential, audit) = self.administrator(None, "administrator.create");
-        issued.token.about.name = name.or(issued.token.about.name);
-        match self.store.insert(&issued.token, credential, audit, None).await? {
-            Inserted::Done => Ok(issued),
-            Inserted::ValueTaken | Inserted::KeyTaken => Err(DomainError::ValueTaken),
-        }
-    }
-
-    fn administrator(
-        &self,
-        value: Option<TokenValue>,
-        action: &'static str,
-    ) -> (Issued, NewCredential, AuditEntry) {
-        let permission = countermark_core::Permission::parse("*").expect("* is a permission");
-        let draft = Draft {
-            name: Some("administrator".to_owned()),
-            description: None,
-            owner: None,
-            labels: BTreeMap::new(),
-            enabled: true,
-            not_before: None,
-            expiry: None,
-            limit: None,
-            auto_delete: false,
-            recoverable: false,
-            dialect: countermark_core::Dialect::Native,
-            purpose: PurposeDraft::ApiKey {
-                value: value.map(|value| Zeroizing::new(value.expose().to_owned())),
-                permissions: vec![permission],
-                base_path: None,
-                storages: None,
-                clouds: None,
-            },
-        };
-        let id = self.new_token_id(TokenKind::ApiKey);
-        let (issued, credential) = self.build(id, draft, None);
-        let audit = AuditEntry {
-            at: self.now(),
-            actor: None,
-            actor_revision: None,
-            action,
-            token: Some(id),
-            address: None,
-            request_id: None,
-            members: Vec::new(),
-        };
-        (issued, credential, audit)
-    }
-
     /// The token and its new credential; an imageUrl token still without the users of its `authentication`.
-    fn build(&self, id: TokenId, draft: Draft, created_by: Option<TokenId>) -> (Issued, NewCredential) {
+    pub(crate) fn build(
+        &self,
+        id: TokenId,
+        draft: Draft,
+        created_by: Option<TokenId>,
+    ) -> (Issued, NewCredential) {
         let now = self.now();
         let recoverable = draft.recoverable;
         let (purpose, secret, value) = match draft.purpose {
