@@ -1,6 +1,7 @@
 //! Resident memory and cost per decision with 10³ and 10⁶ tokens stored, of which 10⁴ at most are hot.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -56,8 +57,13 @@ fn add_cold_tokens(folder: &std::path::Path, count: u64) {
         return;
     }
     let sql = include_str!("cold_tokens.sql").replace(":count", &count.to_string());
-    let status = Command::new("sqlite3").arg(folder.join("countermark.db")).arg(&sql).status();
-    assert!(status.expect("sqlite3 is installed (Debian package sqlite3)").success(), "the copies are made");
+    let mut sqlite = Command::new("sqlite3")
+        .arg(folder.join("countermark.db"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("sqlite3 is installed (Debian package sqlite3)");
+    sqlite.stdin.take().expect("is piped").write_all(sql.as_bytes()).expect("sqlite3 reads");
+    assert!(sqlite.wait().expect("sqlite3 ends").success(), "the copies are made");
 }
 
 fn mebibytes(bytes: u64) -> f64 {
