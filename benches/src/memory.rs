@@ -60,6 +60,7 @@ fn add_cold_tokens(folder: &std::path::Path, count: u64) {
     let mut sqlite = Command::new("sqlite3")
         .arg(folder.join("countermark.db"))
         .stdin(Stdio::piped())
+        .stdout(Stdio::null())
         .spawn()
         .expect("sqlite3 is installed (Debian package sqlite3)");
     sqlite.stdin.take().expect("is piped").write_all(sql.as_bytes()).expect("sqlite3 reads");
