@@ -1,6 +1,8 @@
 //! What counts as a use, and that it is counted exactly.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use countermark_core::DenyReason;
 use countermark_domain::{
@@ -236,6 +238,32 @@ async fn a_dry_run_within_an_open_window_tells_that_nothing_would_be_taken() {
     assert!(here.ask(dry).await.is_ok());
     here.clock.advance(60);
     assert_eq!(here.ask(dry).await.unwrap_err(), DenyReason::LimitReached);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flush_ends_while_uses_go_on() {
+    let here = Arc::new(Installation::new().await);
+    let url: Arc<str> = link(&here.issue(image_url(None)).await).into();
+    let ended = Arc::new(AtomicBool::new(false));
+    let asking: Vec<_> = (0..8)
+        .map(|_| {
+            let (here, url, ended) = (Arc::clone(&here), Arc::clone(&url), Arc::clone(&ended));
+            tokio::spawn(async move {
+                while !ended.load(Ordering::Relaxed) {
+                    assert!(here.ask(get(&url)).await.is_ok());
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        let flush = tokio::time::timeout(Duration::from_secs(10), here.service.flush());
+        flush.await.expect("a flush takes what was noted before it, not what is noted meanwhile").unwrap();
+    }
+    ended.store(true, Ordering::Relaxed);
+    for asked in asking {
+        asked.await.unwrap();
+    }
 }
 
 #[tokio::test]
