@@ -7,6 +7,7 @@ use crate::reason::DenyReason;
 use crate::signed_url::SignedUrl;
 use crate::time::UnixSeconds;
 use crate::token::{ApiTerms, Counting, ImageTerms, Purpose, SecretState, Terms, ValueDigest};
+use crate::upload::UploadExtra;
 
 /// What is asked about a token. Facts that the asker does not know are `None`, and refuse wherever a term needs them.
 #[derive(Clone, Debug)]
@@ -169,6 +170,32 @@ pub fn decide_management(
     match RULES.iter().find(|(reason, refuses)| JUDGED.contains(reason) && refuses(&case)) {
         Some((reason, _)) => Err(*reason),
         None => Ok(()),
+    }
+}
+
+/// What an upload has really become.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Completion<'a> {
+    /// Its size in bytes.
+    pub bytes: Option<u64>,
+    /// Its content type.
+    pub content_type: Option<&'a str>,
+    /// The name it was stored under: its effective public id.
+    pub public_id: Option<&'a str>,
+    /// Whether it has replaced something of that name.
+    pub existed: Option<bool>,
+}
+
+/// Allows or refuses the completion of an upload under what its token demanded when it began.
+///
+/// # Errors
+/// [`DenyReason::ConstraintFailed`], also for a fact that is demanded but not known.
+pub fn decide_completion(extra: &UploadExtra, completion: &Completion<'_>) -> Result<(), DenyReason> {
+    let is_insertion = !extra.insert_only || completion.existed == Some(false);
+    if is_insertion && extra.admits(completion.bytes, completion.content_type, completion.public_id) {
+        Ok(())
+    } else {
+        Err(DenyReason::ConstraintFailed)
     }
 }
 

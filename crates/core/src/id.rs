@@ -66,12 +66,7 @@ impl TokenId {
     /// An id from a time in milliseconds since the epoch (48 bits are kept) and 10 random bytes, laid out as RFC 9562
     /// asks of a `UUIDv7`, so that ids sort by the time of issue.
     pub fn from_parts(kind: TokenKind, unix_millis: u64, random: [u8; 10]) -> Self {
-        let mut bytes = [0u8; 16];
-        bytes[..6].copy_from_slice(&unix_millis.to_be_bytes()[2..]);
-        bytes[6..].copy_from_slice(&random);
-        bytes[6] = (bytes[6] & 0x0f) | 0x70;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        Self { kind, uuid: bytes }
+        Self { kind, uuid: uuid_v7(unix_millis, random) }
     }
 
     /// An id over any 128 bits, for records that come from elsewhere.
@@ -83,6 +78,16 @@ impl TokenId {
     pub const fn kind(self) -> TokenKind {
         self.kind
     }
+}
+
+/// The bytes of a `UUIDv7` as RFC 9562 lays it out.
+pub(crate) fn uuid_v7(unix_millis: u64, random: [u8; 10]) -> [u8; 16] {
+    let mut bytes = [0u8; 16];
+    bytes[..6].copy_from_slice(&unix_millis.to_be_bytes()[2..]);
+    bytes[6..].copy_from_slice(&random);
+    bytes[6] = (bytes[6] & 0x0f) | 0x70;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    bytes
 }
 
 impl FromStr for TokenId {

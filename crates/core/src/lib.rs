@@ -12,6 +12,7 @@ mod mime;
 mod path_scope;
 mod permission;
 mod reason;
+mod record_id;
 pub mod rights;
 mod secret;
 mod sign;
@@ -25,13 +26,17 @@ mod upload;
 mod url;
 mod value;
 
-pub use decide::{Grant, Proof, Request, Step, StepOutcome, Viewer, decide, decide_management, explain};
+pub use decide::{
+    Completion, Grant, Proof, Request, Step, StepOutcome, Viewer, decide, decide_completion,
+    decide_management, explain,
+};
 pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
 pub use mime::{InvalidMimeGlob, MimeGlob};
 pub use path_scope::{BasePath, find_ambiguity};
 pub use permission::{InvalidPermission, Permission, PermissionSet};
 pub use reason::{DenyReason, Malformed};
+pub use record_id::{InvalidRecordId, NotificationId, UploadId};
 pub use secret::{InvalidSecret, KeyVersion, SigningKey, SigningSecret};
 pub use sign::sign;
 pub use signed_url::{BadSignature, Placement, SignedUrl, is_cloud_id};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countermark_core::{
-    DenyReason, Grant, Host, Proof, Purpose, Request, SignedUrl, Terms, UnixSeconds, ValueDigest, Viewer,
-    decide, may_be_credential,
+    DenyReason, Grant, Host, Proof, Purpose, Request, SignedUrl, Terms, UnixSeconds, UploadId, ValueDigest,
+    Viewer, decide, may_be_credential,
 };
 
 use crate::cache::{Entry, Known};
@@ -59,6 +59,10 @@ pub struct Facts<'a> {
     pub content_type: Option<&'a str>,
     /// Name that the client gives the upload.
     pub public_id: Option<&'a str>,
+    /// The upload that the request continues, if it is one and lives.
+    pub upload: Option<UploadId>,
+    /// Cloud that the asker's own rules demand; of another cloud in URL or facts, the use is refused.
+    pub demanded_cloud: Option<&'a str>,
     /// Address of the client, for counting windows.
     pub client: Option<&'a str>,
     /// The viewer's HTTP Basic user name and password.
@@ -320,7 +324,7 @@ impl Service {
         Request {
             method: facts.method,
             cloud: facts.cloud,
-            mapped_cloud: host.and_then(|host| self.mapped_cloud(host)),
+            mapped_cloud: facts.demanded_cloud.or_else(|| host.and_then(|host| self.mapped_cloud(host))),
             path: facts.path,
             destination: facts.destination,
             storage: facts.storage,

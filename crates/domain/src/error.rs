@@ -54,6 +54,18 @@ pub enum DomainError {
     /// The idempotency key stands for another request.
     #[error("the idempotency key was used for another request")]
     KeyMismatch,
+    /// The repeated request had taken a use that was given back since.
+    #[error("the use was given back")]
+    UseGivenBack,
+    /// The token has as many reserved uploads as it may have at once.
+    #[error("too many uploads are open")]
+    TooManyUploads,
+    /// The upload has ended another way.
+    #[error("the upload is closed")]
+    UploadClosed,
+    /// What the upload has become is not what its token demands.
+    #[error("the upload is refused: {}", .0.code())]
+    UploadRefused(DenyReason),
     /// More work waits than can be done soon.
     #[error("too much work is waiting")]
     Overloaded,

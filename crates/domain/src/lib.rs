@@ -14,6 +14,7 @@ mod reveal;
 mod revoke;
 mod sign;
 mod update;
+mod upload;
 mod view;
 
 mod draft;
@@ -44,4 +45,5 @@ pub use issue::{Issued, Outcome, Repeatable};
 pub use service::{NotReady, Service};
 pub use sign::SigningOrder;
 pub use update::{ExtraPatch, MAX_LABELS, TokenPatch, UploadPatch};
+pub use upload::{UploadAnswer, UploadOrder, UploadResult, UploadStanding};
 pub use view::Page;

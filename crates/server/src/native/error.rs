@@ -25,6 +25,10 @@ pub fn problem(error: DomainError) -> Problem {
         DomainError::Unsignable(reason) => Problem::new(&codes::LINK_REFUSED)
             .detail(format!("the token would refuse this link with {}", reason.code())),
         DomainError::KeyMismatch => Problem::new(&codes::IDEMPOTENCY_MISMATCH),
+        DomainError::UseGivenBack
+        | DomainError::TooManyUploads
+        | DomainError::UploadClosed
+        | DomainError::UploadRefused(_) => Problem::unavailable("uploads are not served yet"),
         DomainError::Overloaded => Problem::unavailable("too much work is waiting"),
         // A repetition gets the verdict on the key as it is now.
         DomainError::Store(error @ (StoreError::Unavailable(_) | StoreError::ActorChanged)) => {

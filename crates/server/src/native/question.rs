@@ -242,6 +242,8 @@ impl WireFacts<'_> {
             public_id: self.public_id.as_deref(),
             client,
             viewer: self.basic.as_ref().map(|basic| (&*basic.username, &*basic.password)),
+            upload: None,
+            demanded_cloud: None,
         }
     }
 }

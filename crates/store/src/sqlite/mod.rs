@@ -10,12 +10,14 @@ mod installation;
 mod list;
 pub(crate) mod maintain;
 pub(crate) mod migrate;
+mod notification;
 #[cfg(test)]
 mod plan_tests;
 pub(crate) mod rotate;
 mod row;
 mod take;
 mod token;
+mod upload;
 mod writer;
 
 use std::path::Path;

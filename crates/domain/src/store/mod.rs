@@ -1,5 +1,8 @@
 //! The persistence that the use-cases need. One method is one transaction; both engines pass one conformance suite.
 
+mod notification;
+mod upload;
+
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -7,6 +10,9 @@ use countermark_core::{
     Dialect, KeyVersion, SigningSecret, Status, Token, TokenId, TokenKind, UnixSeconds, ValueDigest,
 };
 use zeroize::Zeroizing;
+
+pub use notification::{NewNotification, NotificationStore};
+pub use upload::{NewUpload, Upload, UploadBegun, UploadEnd, UploadEnded, UploadState, UploadStore};
 
 /// The number of the last configuration change that a snapshot or a cache has seen; they are numbered without gaps in
 /// the order in which they were committed.
@@ -325,7 +331,7 @@ pub struct AuditFilter {
 /// Every write method appends its audit entry, takes its [`Position`], bumps revisions and tells the listener itself,
 /// in one transaction each; an error means that nothing of it has been kept.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// The keyed digest by which a presented value is found; no I/O.
     fn digest(&self, value: &str) -> ValueDigest;
 
