@@ -8,6 +8,7 @@ mod clock;
 mod concurrency;
 mod documents;
 mod laws;
+mod oauth;
 mod revocation;
 mod secrets;
 mod slow_clients;

@@ -8,7 +8,7 @@ use crate::problem::{Problem, codes};
 /// The problem for an error of the domain.
 pub fn problem(error: DomainError) -> Problem {
     match error {
-        DomainError::Unauthenticated(_) => Problem::unauthenticated(),
+        DomainError::Unauthenticated(_) => Problem::key_refused(),
         DomainError::PermissionRequired(permission) => Problem::permission_required(permission),
         DomainError::RightsExceeded(pointer) => Problem::new(&codes::RIGHTS_EXCEEDED)
             .member(pointer, "expected rights within those of the key that makes this call"),
