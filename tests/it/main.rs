@@ -7,6 +7,7 @@ mod burst;
 mod clock;
 mod concurrency;
 mod documents;
+mod gate;
 mod laws;
 mod oauth;
 mod revocation;

@@ -67,6 +67,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "signing", description = "Signing URLs on the server."),
         (name = "access tokens", description = "Issuing, viewing, changing and ending tokens."),
         (name = "figures", description = "Uses and refusals over time, and the audit log."),
+        (name = "gate", description = "Proxies ask here, for each request of a client, whether it may go on."),
         (name = "operations", description = "Health and metrics.")
     ),
     paths(
@@ -86,6 +87,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
         tokens::usage::view_access_token_usage,
         stats::view_stats,
         audit::view_audit_log,
+        crate::gate::forward_auth_nginx,
+        crate::gate::forward_auth_forwarded,
+        crate::gate::forward_auth_envoy,
         crate::ops::healthz,
         crate::ops::readyz,
         crate::ops::metrics,
