@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// In the environment separated by commas.
     Addresses,
+    /// IP networks such as `10.0.0.0/8`; in the environment separated by commas.
+    Networks,
     /// Address and port.
     Socket,
     /// Hosts with their clouds: in a file a section of its own.
@@ -35,6 +37,9 @@ impl Kind {
             Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::Addresses => "a list of IP addresses".to_owned(),
+            Self::Networks => {
+                "a list of IP networks such as 10.20.0.0/16, without bits behind the prefix".to_owned()
+            }
             Self::Clouds => {
                 "host names with their cloud ids: a section in a file, host=cloud,host=cloud in the environment".to_owned()
             }
@@ -70,6 +75,8 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.shutdown_seconds", Kind::Whole(1, 3600), Some("30")),
     key("limits.connections", Kind::Whole(1, 1_000_000), Some("25000")),
     key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
+    key("notifications.allowed_networks", Kind::Networks, Some("")),
+    key("notifications.timeout_seconds", Kind::Whole(1, 30), Some("15")),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
     key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
 ];

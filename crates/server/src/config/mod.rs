@@ -12,6 +12,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 pub use flags::ConfigFlags;
@@ -39,6 +40,8 @@ pub struct Config {
     pub metrics: MetricsSettings,
     /// Time-outs and sizes.
     pub limits: LimitSettings,
+    /// How notifications are sent.
+    pub notifications: NotificationSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
 }
@@ -111,6 +114,15 @@ pub struct LimitSettings {
     pub connections: usize,
     /// Most tokens in the cache.
     pub cached_tokens: usize,
+}
+
+/// Section `notifications`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationSettings {
+    /// Networks that receivers may be in although they are not public.
+    pub allowed_networks: Vec<IpNet>,
+    /// How long one attempt may take, from the look-up of the name to the head of the answer.
+    pub timeout: Duration,
 }
 
 /// Section `throttle`.
@@ -198,9 +210,7 @@ impl Config {
                 public_url: values.find("server.public_url").map(|url| url.trim_end_matches('/').to_owned()),
                 workers: required(values, "server.workers"),
                 docs: required(values, "server.docs"),
-                trusted_proxies: split(values.find("server.trusted_proxies").unwrap_or_default())
-                    .map(|address| address.parse().expect(CHECKED))
-                    .collect(),
+                trusted_proxies: list(values, "server.trusted_proxies"),
             },
             clouds: values.find(clouds::SECTION).and_then(clouds::parse).expect(CHECKED),
             data: DataSettings {
@@ -227,6 +237,10 @@ impl Config {
                 connections: required(values, "limits.connections"),
                 cached_tokens: required(values, "limits.cached_tokens"),
             },
+            notifications: NotificationSettings {
+                allowed_networks: list(values, "notifications.allowed_networks"),
+                timeout: seconds(values, "notifications.timeout_seconds"),
+            },
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),
                 per_second: required(values, "throttle.per_second"),
@@ -245,6 +259,10 @@ const CHECKED: &str = "each value was checked against its kind when it was read"
 
 fn required<T: std::str::FromStr<Err: fmt::Debug>>(values: &Values, name: &str) -> T {
     values.find(name).expect("the table gives this key a default").parse().expect(CHECKED)
+}
+
+fn list<T: std::str::FromStr<Err: fmt::Debug>>(values: &Values, name: &str) -> Vec<T> {
+    split(values.find(name).unwrap_or_default()).map(|element| element.parse().expect(CHECKED)).collect()
 }
 
 fn seconds(values: &Values, name: &str) -> Duration {
