@@ -41,7 +41,7 @@ impl Failure {
 }
 
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
-    // An io::Error does not show its content as its source, but that content's source.
+    // An io::Error shows not its content as its source, but that content's source; and one may hold another.
     let content = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    cause.is::<rustls::Error>() || content.is_some_and(|content| content.is::<rustls::Error>())
+    cause.is::<rustls::Error>() || content.is_some_and(|content| is_tls(content))
 }

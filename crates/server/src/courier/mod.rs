@@ -7,12 +7,15 @@ mod failure;
 mod guard;
 mod resolver;
 mod retry_after;
+mod threads;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countermark_core::UnixSeconds;
 use countermark_domain::deliver::{Courier, Delivery, Parcel};
 use reqwest::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Response, Url};
@@ -23,32 +26,40 @@ use failure::Failure;
 pub use guard::Guard;
 use resolver::GuardedResolver;
 pub use resolver::{Lookup, SystemLookup};
+use threads::Threads;
 
 /// The courier over HTTP/1.1, with or without TLS.
 pub struct HttpCourier {
     client: Client,
     guard: Arc<Guard>,
     timeout: Duration,
+    threads: Threads,
 }
 
 impl HttpCourier {
     /// Resolves names as the machine does, and trusts the certificate authorities that the machine trusts now.
-    pub fn new(settings: &NotificationSettings) -> Self {
+    ///
+    /// # Errors
+    /// The machine gives no threads.
+    pub fn new(settings: &NotificationSettings) -> io::Result<Self> {
         Self::with_lookup(settings, Arc::new(SystemLookup))
     }
 
     /// As [`HttpCourier::new`], with another way to resolve names.
-    pub fn with_lookup(settings: &NotificationSettings, lookup: Arc<dyn Lookup>) -> Self {
+    ///
+    /// # Errors
+    /// As [`HttpCourier::new`].
+    pub fn with_lookup(settings: &NotificationSettings, lookup: Arc<dyn Lookup>) -> io::Result<Self> {
         // An error says only that somebody else has installed one before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let guard = Arc::new(Guard::new(settings.allowed_networks.clone()));
         let resolver = Arc::new(GuardedResolver { guard: Arc::clone(&guard), lookup });
-        Self { client: client(&resolver), guard, timeout: settings.timeout }
+        let threads = Threads::start()?;
+        Ok(Self { client: client(&resolver), guard, timeout: settings.timeout, threads })
     }
 
-    /// Waits for the head of the answer. Its body is not read: dropping the answer closes the connection.
-    async fn send(&self, parcel: &Parcel) -> Result<Response, Failure> {
-        let url = address(&parcel.address)?;
+    async fn attempt(&self, url: Result<Url, Failure>, parcel: &Parcel) -> Result<Delivery, Failure> {
+        let url = url?;
         // The client connects to a literal without asking the resolver.
         if literal(&url).is_some_and(|address| !self.guard.admits(address)) {
             return Err(Failure::ADDRESS_REFUSED);
@@ -62,28 +73,33 @@ impl HttpCourier {
             .header("webhook-timestamp", parcel.timestamp.to_string())
             .header("webhook-signature", &parcel.signature)
             .body(parcel.body.clone());
-        request.send().await.map_err(|error| Failure::of(&error))
+        let now = parcel.timestamp;
+        let answer =
+            self.threads.run(async move { request.send().await.map(|answer| delivery(&answer, now)) });
+        answer.await.ok_or(Failure::ANSWER_UNREADABLE)?.map_err(|error| Failure::of(&error))
     }
 }
 
 #[async_trait]
 impl Courier for HttpCourier {
     async fn deliver(&self, parcel: &Parcel) -> Delivery {
-        let sent = tokio::time::timeout(self.timeout, self.send(parcel)).await;
-        let delivery = match sent.unwrap_or(Err(Failure::TIMED_OUT)) {
-            Ok(answer) => Delivery::Answered {
-                status: answer.status().as_u16(),
-                retry_after: answer
-                    .headers()
-                    .get(RETRY_AFTER)
-                    .and_then(|value| retry_after::seconds(value.to_str().ok()?, parcel.timestamp)),
-            },
-            Err(Failure(reason)) => Delivery::Failed { reason },
-        };
-        let url = address(&parcel.address).ok();
-        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let url = address(&parcel.address);
+        let host = url.as_ref().ok().and_then(Url::host_str).unwrap_or_default().to_owned();
+        let attempt = tokio::time::timeout(self.timeout, self.attempt(url, parcel)).await;
+        let delivery = attempt
+            .unwrap_or(Err(Failure::TIMED_OUT))
+            .unwrap_or_else(|Failure(reason)| Delivery::Failed { reason });
         debug!(notification = %parcel.id, host, ?delivery, "attempt");
         delivery
+    }
+}
+
+/// Reads the head. The body is not read: dropping the answer closes the connection.
+fn delivery(answer: &Response, now: UnixSeconds) -> Delivery {
+    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    Delivery::Answered {
+        status: answer.status().as_u16(),
+        retry_after: retry_after.and_then(|value| retry_after::seconds(value, now)),
     }
 }
 
