@@ -15,6 +15,8 @@ use crate::names::Changing;
 use crate::process::{inside, rerun};
 use crate::{answered, failed, parcel, settings};
 
+const TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Put on the loopback device; each is tried as a literal and behind a name.
 const ADDRESSES: &[&str] = &[
     "10.0.0.1",
@@ -127,31 +129,39 @@ fn nothing_arrives_at_addresses_that_are_not_public() {
     let every_url: Vec<&str> =
         every_url.iter().map(String::as_str).chain(SPELLINGS.iter().copied()).collect();
 
-    let open = ["0.0.0.0/0", "::/0"];
+    let open = courier(&["0.0.0.0/0", "::/0"]);
     for url in &every_url {
-        assert_eq!(attempt(&open, &[], url), answered(204), "{url} with the guard open");
+        assert_eq!(attempt(&open, url), answered(204), "{url} with the guard open");
         assert_eq!(arrivals.try_iter().count(), 1, "{url} with the guard open");
     }
 
+    let guarded = courier(&[]);
     for url in every_url.iter().chain(UNREACHABLE) {
-        assert_eq!(attempt(&[], &[], url), failed("address refused"), "{url}");
+        assert_eq!(attempt(&guarded, url), failed("address refused"), "{url}");
     }
     for url in MALFORMED {
-        assert_eq!(attempt(&[], &[], url), failed("address malformed"), "{url}");
+        assert_eq!(attempt(&guarded, url), failed("address malformed"), "{url}");
     }
-    for &address in ADDRESSES {
-        for answer in [&[address][..], &["8.8.8.8", address], &[address, "2606:4700::1111"]] {
-            let delivery = attempt(&[], &[answer], "http://hooks.example/");
-            assert_eq!(delivery, failed("address refused"), "a name for {answer:?}");
-        }
+    let with_public =
+        |&address: &&'static str| [vec![address], vec!["8.8.8.8", address], vec![address, "2606:4700::1111"]];
+    let answers: Vec<Vec<&str>> = ADDRESSES.iter().flat_map(with_public).collect();
+    let answers: Vec<&[&str]> = answers.iter().map(Vec::as_slice).collect();
+    let misled = courier_with(&answers);
+    for answer in answers {
+        assert_eq!(
+            attempt(&misled, "http://hooks.example/"),
+            failed("address refused"),
+            "a name for {answer:?}"
+        );
     }
     assert_eq!(arrivals.try_iter().next(), None, "arrived in spite of the guard");
 
     // Public addresses are reached; a name that changes behind the check, or a redirect, leads nowhere else.
-    let changing: &[&[&str]] = &[&["8.8.8.8"], &["169.254.169.254"]];
-    assert_eq!(attempt(&[], changing, "http://hooks.example/"), answered(204));
-    assert_eq!(attempt(&[], &[], "http://[2606:4700::1111]/"), answered(204));
-    assert_eq!(attempt(&[], &[], "http://8.8.8.8/redirect"), answered(307));
+    let rebound = courier_with(&[&["8.8.8.8"], &["169.254.169.254"]]);
+    assert_eq!(attempt(&rebound, "http://hooks.example/"), answered(204));
+    assert_eq!(attempt(&rebound, "http://hooks.example/"), failed("address refused"));
+    assert_eq!(attempt(&guarded, "http://[2606:4700::1111]/"), answered(204));
+    assert_eq!(attempt(&guarded, "http://8.8.8.8/redirect"), answered(307));
     let expected: [IpAddr; 3] =
         ["8.8.8.8", "2606:4700::1111", "8.8.8.8"].map(|address| address.parse().unwrap());
     assert_eq!(arrivals.try_iter().collect::<Vec<_>>(), expected);
@@ -164,13 +174,17 @@ fn literal(address: &str) -> String {
     }
 }
 
-/// With the given answers of the name service, or with the machine's own.
-fn attempt(allowed: &[&str], names: &[&[&str]], url: &str) -> Delivery {
-    let settings = settings(allowed, Duration::from_secs(2));
-    let courier = match names {
-        [] => HttpCourier::new(&settings).unwrap(),
-        names => HttpCourier::with_lookup(&settings, Changing::new(names)).unwrap(),
-    };
+/// A courier that knows the machine's own names.
+fn courier(allowed: &[&str]) -> HttpCourier {
+    HttpCourier::new(&settings(allowed, TIMEOUT)).unwrap()
+}
+
+/// A courier for which the names have these addresses, one answer an attempt.
+fn courier_with(names: &[&[&str]]) -> HttpCourier {
+    HttpCourier::with_lookup(&settings(&[], TIMEOUT), Changing::new(names)).unwrap()
+}
+
+fn attempt(courier: &HttpCourier, url: &str) -> Delivery {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(courier.deliver(&parcel(url)))
 }
