@@ -25,6 +25,7 @@ mod service;
 pub mod cache;
 pub mod clock;
 mod combiner;
+pub mod deliver;
 pub mod rng;
 mod statistics;
 pub mod store;

@@ -2,7 +2,6 @@
 //! `COUNTERMARK__GATE__RULES=[{"path": "/dav", "permission": "files.write"}]`.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use countermark_core::{BasePath, Host, Permission, is_cloud_id};
 use ipnet::IpNet;
@@ -52,11 +51,6 @@ pub struct GateDemand {
     pub cloud: Option<String>,
     /// Takes no use.
     pub free: bool,
-}
-
-/// A network, or a single address as one.
-pub(super) fn parse_network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Whether a header can carry it and guessing it is hopeless.

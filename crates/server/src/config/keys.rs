@@ -44,7 +44,9 @@ impl Kind {
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::HeaderSecret => "16 to 1024 visible ASCII characters".to_owned(),
             Self::Addresses => "a list of IP addresses".to_owned(),
-            Self::Networks => "a list of IP addresses and networks, such as 10.0.0.0/8".to_owned(),
+            Self::Networks => {
+                "a list of IP addresses and networks, such as 10.20.0.0/16, without bits behind the prefix".to_owned()
+            }
             Self::Rules => "a list of rules".to_owned(),
             Self::Origins => {
                 "a list of origins in lower case and without a default port, such as https://app.example.com, or *".to_owned()
@@ -87,6 +89,8 @@ pub(super) const KEYS: &[Key] = &[
     key("uploads.deadline_seconds", Kind::Whole(1, 30 * DAY), Some("86400")),
     key("uploads.open_per_token", Kind::Whole(1, 1_000_000), Some("100")),
     key("cors.allowed_origins", Kind::Origins, Some("")),
+    key("notifications.allowed_networks", Kind::Networks, Some("")),
+    key("notifications.timeout_seconds", Kind::Whole(1, 30), Some("15")),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
     key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
     key("gate.trusted_proxies", Kind::Networks, Some("")),

@@ -14,12 +14,13 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use countermark_domain::UploadSettings;
 pub use flags::ConfigFlags;
 pub use gate::{GateDemand, GateRule, GateSettings};
-use source::{Values, split};
+use source::{Values, parse_network, split};
 
 /// The default configuration with all its explanations; it is the manual.
 pub const MANUAL: &str = include_str!("config.default.toml");
@@ -47,6 +48,8 @@ pub struct Config {
     pub uploads: UploadSettings,
     /// Which browsers may call.
     pub cors: CorsSettings,
+    /// How notifications are sent.
+    pub notifications: NotificationSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
     /// Who may ask the gate, and what it demands.
@@ -128,6 +131,15 @@ pub struct LimitSettings {
 pub struct CorsSettings {
     /// Origins whose pages may call what lies under `/v1`; `*` is all of them.
     pub allowed_origins: Vec<String>,
+}
+
+/// Section `notifications`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationSettings {
+    /// Networks that receivers may be in although they are not public.
+    pub allowed_networks: Vec<IpNet>,
+    /// How long one attempt may take, from the look-up of the name to the head of the answer.
+    pub timeout: Duration,
 }
 
 /// Section `throttle`.
@@ -217,9 +229,7 @@ impl Config {
                 public_url: values.find("server.public_url").map(|url| url.trim_end_matches('/').to_owned()),
                 workers: required(values, "server.workers"),
                 docs: required(values, "server.docs"),
-                trusted_proxies: split(values.find("server.trusted_proxies").unwrap_or_default())
-                    .map(|address| address.parse().expect(CHECKED))
-                    .collect(),
+                trusted_proxies: list(values, "server.trusted_proxies"),
             },
             clouds: values.find(clouds::SECTION).and_then(clouds::parse).expect(CHECKED),
             data: DataSettings {
@@ -253,14 +263,16 @@ impl Config {
             cors: CorsSettings {
                 allowed_origins: values.find("cors.allowed_origins").and_then(origins::parse).expect(CHECKED),
             },
+            notifications: NotificationSettings {
+                allowed_networks: networks(values, "notifications.allowed_networks"),
+                timeout: seconds(values, "notifications.timeout_seconds"),
+            },
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),
                 per_second: required(values, "throttle.per_second"),
             },
             gate: GateSettings {
-                trusted_proxies: split(values.find("gate.trusted_proxies").unwrap_or_default())
-                    .map(|network| gate::parse_network(network).expect(CHECKED))
-                    .collect(),
+                trusted_proxies: networks(values, "gate.trusted_proxies"),
                 shared_secret: secret(values, "gate.shared_secret"),
                 max_age_seconds: required(values, "gate.max_age_seconds"),
                 rules: gate::parse(gate::RULES, values.find(gate::RULES).unwrap_or("[]")).expect(CHECKED),
@@ -279,6 +291,15 @@ const CHECKED: &str = "each value was checked against its kind when it was read"
 
 fn required<T: std::str::FromStr<Err: fmt::Debug>>(values: &Values, name: &str) -> T {
     values.find(name).expect("the table gives this key a default").parse().expect(CHECKED)
+}
+
+fn networks(values: &Values, name: &str) -> Vec<IpNet> {
+    let networks = split(values.find(name).unwrap_or_default());
+    networks.map(|network| parse_network(network).expect(CHECKED)).collect()
+}
+
+fn list<T: std::str::FromStr<Err: fmt::Debug>>(values: &Values, name: &str) -> Vec<T> {
+    split(values.find(name).unwrap_or_default()).map(|element| element.parse().expect(CHECKED)).collect()
 }
 
 fn seconds(values: &Values, name: &str) -> Duration {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::ConfigError;
@@ -66,7 +67,7 @@ fn check(kind: Kind, value: &str) -> Option<()> {
         Kind::Whole(least, most) => value.parse().is_ok_and(|number: u64| (least..=most).contains(&number)),
         Kind::Choice(choices) => choices.contains(&value),
         Kind::Addresses => split(value).all(|address| address.parse::<IpAddr>().is_ok()),
-        Kind::Networks => split(value).all(|network| gate::parse_network(network).is_some()),
+        Kind::Networks => split(value).all(|network| parse_network(network).is_some()),
         // Each member at fault has been named before.
         Kind::Rules => true,
         Kind::Origins => origins::parse(value).is_some(),
@@ -79,6 +80,13 @@ fn check(kind: Kind, value: &str) -> Option<()> {
 /// The elements of a list in its environment form.
 pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|element| !element.is_empty())
+}
+
+/// A network, or an address as the network of it alone. Bits behind the prefix are mostly a slip of the prefix, which
+/// would open more than was meant.
+pub(super) fn parse_network(text: &str) -> Option<IpNet> {
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.filter(|network: &IpNet| *network == network.trunc())
 }
 
 /// The values of a TOML file.
