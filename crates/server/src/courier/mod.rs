@@ -115,6 +115,7 @@ fn builder(resolver: &Arc<GuardedResolver>) -> ClientBuilder {
         .http1_only()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
+        // Attempts are planned and counted elsewhere.
         .retry(reqwest::retry::never())
         .referer(false)
         .pool_max_idle_per_host(0)

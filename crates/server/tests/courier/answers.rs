@@ -155,7 +155,8 @@ async fn silence_and_dripping_heads_end_by_the_time_out() {
 
 #[tokio::test]
 async fn a_closed_port_is_a_connection_that_failed() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody else listens on this address, so that the port stays closed.
+    let free = TcpListener::bind("127.0.0.9:0").unwrap().local_addr().unwrap();
     for address in [format!("http://{free}/"), format!("https://{free}/"), "http://127.0.0.1:0/".to_owned()] {
         let delivery = local(LONG).deliver(&parcel(&address)).await;
         assert_eq!(delivery, failed("connection failed"), "{address}");

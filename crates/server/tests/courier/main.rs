@@ -4,6 +4,7 @@
 
 mod answers;
 mod attacks;
+mod logs;
 mod names;
 mod process;
 mod receiver;

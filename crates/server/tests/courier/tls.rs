@@ -77,7 +77,7 @@ fn deliver(origin: &str, port: u16) -> Delivery {
 }
 
 /// The port of a receiver over TLS that answers 204.
-fn receiver(folder: &Path, name: &str) -> u16 {
+pub fn receiver(folder: &Path, name: &str) -> u16 {
     let chain = CertificateDer::from_pem_file(folder.join(format!("{name}.pem"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join(format!("{name}.key"))).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -97,7 +97,7 @@ fn receiver(folder: &Path, name: &str) -> u16 {
 }
 
 /// Makes `authority`, `trusted` (signed by it, for hooks.example) and `stranger` (for the same name, signed by itself).
-fn certificates() -> tempfile::TempDir {
+pub fn certificates() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     // The machine's own settings would add extensions.
     fs::write(folder.path().join("settings"), "[req]\ndistinguished_name=name\n[name]\n").unwrap();
