@@ -14,3 +14,4 @@ mod revocation;
 mod secrets;
 mod slow_clients;
 mod story;
+mod uploads;
