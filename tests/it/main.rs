@@ -9,6 +9,7 @@ mod concurrency;
 mod documents;
 mod gate;
 mod laws;
+mod oauth;
 mod revocation;
 mod secrets;
 mod slow_clients;
