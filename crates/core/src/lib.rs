@@ -40,7 +40,7 @@ pub use record_id::{InvalidRecordId, NotificationId, UploadId};
 pub use secret::{InvalidSecret, KeyVersion, SigningKey, SigningSecret};
 pub use sign::sign;
 pub use signed_url::{BadSignature, Placement, SignedUrl, is_cloud_id};
-pub use target::looks_signed;
+pub use target::{find_target_fault, looks_signed};
 pub use time::UnixSeconds;
 pub use token::{
     About, ApiTerms, Counting, Dialect, ImageTerms, KeySlot, Purpose, SecretState, SecretVersion, Status,

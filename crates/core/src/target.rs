@@ -50,6 +50,11 @@ impl<'a> Target<'a> {
     }
 }
 
+/// What breaks the grammar of signed targets in this one, signed or not; `None` if servers agree on what it means.
+pub fn find_target_fault(target: &str) -> Option<Malformed> {
+    Target::parse(target).err()
+}
+
 /// Whether a signature, good or bad, stands in the target: an `s-cm1:` or `s-token2:` segment, or a parameter of one of
 /// the three names, also in escaped spelling. Says nothing about the rest of the grammar.
 pub fn looks_signed(target: &str) -> bool {

@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use countermark_domain::Service;
 
 use crate::config::Config;
+use crate::gate::Gate;
 use crate::telemetry::Metrics;
 use crate::throttle::FailureThrottle;
 
@@ -20,6 +21,8 @@ pub struct AppState {
     pub throttle: FailureThrottle,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Who may ask at the gate, and what it demands.
+    pub gate: Gate,
     /// As clients see the service, without a slash at its end.
     pub public_url: String,
 }
@@ -32,6 +35,7 @@ impl AppState {
             metrics: Metrics::new(),
             throttle: FailureThrottle::new(config.throttle.burst, config.throttle.per_second),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            gate: Gate::new(&config.gate),
             public_url: config.public_url(),
         })
     }

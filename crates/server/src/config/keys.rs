@@ -15,11 +15,17 @@ pub(super) enum Kind {
     Text,
     /// Never shown; `…_file` names a file that holds it.
     Secret,
+    /// A secret that a header can carry.
+    HeaderSecret,
     Flag,
     Whole(u64, u64),
     Choice(&'static [&'static str]),
     /// In the environment separated by commas.
     Addresses,
+    /// IP addresses or networks, in the environment separated by commas.
+    Networks,
+    /// The gate's rules: in a file an array of tables, in the environment JSON.
+    Rules,
     /// Address and port.
     Socket,
     /// Hosts with their clouds: in a file a section of its own.
@@ -34,7 +40,10 @@ impl Kind {
             Self::Flag => "true or false".to_owned(),
             Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Self::HeaderSecret => "16 to 1024 visible ASCII characters".to_owned(),
             Self::Addresses => "a list of IP addresses".to_owned(),
+            Self::Networks => "a list of IP addresses and networks, such as 10.0.0.0/8".to_owned(),
+            Self::Rules => "a list of rules".to_owned(),
             Self::Clouds => {
                 "host names with their cloud ids: a section in a file, host=cloud,host=cloud in the environment".to_owned()
             }
@@ -72,6 +81,10 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
     key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
+    key("gate.trusted_proxies", Kind::Networks, Some("")),
+    key("gate.shared_secret", Kind::HeaderSecret, None),
+    key("gate.max_age_seconds", Kind::Whole(0, 31_536_000), Some("3600")),
+    key("gate.rules", Kind::Rules, None),
 ];
 
 /// The key with this name.

@@ -2,6 +2,7 @@
 
 mod clouds;
 mod flags;
+mod gate;
 mod keys;
 mod source;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use flags::ConfigFlags;
+pub use gate::{GateDemand, GateRule, GateSettings};
 use source::{Values, split};
 
 /// The default configuration with all its explanations; it is the manual.
@@ -41,6 +43,8 @@ pub struct Config {
     pub limits: LimitSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
+    /// Who may ask the gate, and what it demands.
+    pub gate: GateSettings,
 }
 
 /// Section `server`.
@@ -149,6 +153,8 @@ pub enum ConfigError {
     Syntax { line: usize },
     #[error("unknown key {key}; the nearest known one is {nearest}")]
     Unknown { key: String, nearest: &'static str },
+    #[error("unknown member {key}; the nearest known one is {nearest}")]
+    UnknownMember { key: String, nearest: &'static str },
     #[error("unknown variable {key}; the nearest known one is {nearest}")]
     UnknownVariable { key: String, nearest: String },
     #[error("{key}: expected {expected}")]
@@ -230,6 +236,14 @@ impl Config {
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),
                 per_second: required(values, "throttle.per_second"),
+            },
+            gate: GateSettings {
+                trusted_proxies: split(values.find("gate.trusted_proxies").unwrap_or_default())
+                    .map(|network| gate::parse_network(network).expect(CHECKED))
+                    .collect(),
+                shared_secret: secret(values, "gate.shared_secret"),
+                max_age_seconds: required(values, "gate.max_age_seconds"),
+                rules: gate::parse(gate::RULES, values.find(gate::RULES).unwrap_or("[]")).expect(CHECKED),
             },
         }
     }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::ConfigError;
 use super::clouds;
+use super::gate;
 use super::keys::{KEYS, Key, Kind, find_key, nearest};
 
 /// Checked values by the name of their key, each in its environment form.
@@ -32,6 +33,9 @@ impl Values {
     /// Takes one value; `shown` is the name of the key as its source writes it.
     pub(super) fn put(&mut self, name: &str, shown: &str, value: &str) -> Result<(), ConfigError> {
         let Some(key) = find_key(name) else { return self.put_file(name, shown, value) };
+        if matches!(key.kind, Kind::Rules) {
+            gate::parse(shown, value)?;
+        }
         check(key.kind, value)
             .ok_or_else(|| ConfigError::Value { key: shown.to_owned(), expected: key.kind.expected() })?;
         if self.0.insert(key.name, Zeroizing::new(value.to_owned())).is_some() {
@@ -43,7 +47,7 @@ impl Values {
     /// `admin_key_file` and the like: the value is the content of a file, less the line feed at its end.
     fn put_file(&mut self, name: &str, shown: &str, path: &str) -> Result<(), ConfigError> {
         let secret = name.strip_suffix("_file").and_then(find_key);
-        let Some(key) = secret.filter(|key| matches!(key.kind, Kind::Secret)) else {
+        let Some(key) = secret.filter(|key| matches!(key.kind, Kind::Secret | Kind::HeaderSecret)) else {
             return Err(ConfigError::Unknown { key: shown.to_owned(), nearest: nearest(name) });
         };
         let content = std::fs::read_to_string(path).map(Zeroizing::new);
@@ -56,10 +60,14 @@ impl Values {
 fn check(kind: Kind, value: &str) -> Option<()> {
     match kind {
         Kind::Text | Kind::Secret => !value.trim().is_empty(),
+        Kind::HeaderSecret => gate::is_shared_secret(value),
         Kind::Flag => matches!(value, "true" | "false"),
         Kind::Whole(least, most) => value.parse().is_ok_and(|number: u64| (least..=most).contains(&number)),
         Kind::Choice(choices) => choices.contains(&value),
         Kind::Addresses => split(value).all(|address| address.parse::<IpAddr>().is_ok()),
+        Kind::Networks => split(value).all(|network| gate::parse_network(network).is_some()),
+        // Each member at fault has been named before.
+        Kind::Rules => true,
         Kind::Clouds => clouds::parse(value).is_some(),
         Kind::Socket => value.parse::<SocketAddr>().is_ok(),
     }
@@ -98,10 +106,11 @@ fn put_toml(values: &mut Values, name: &str, value: &toml::Value) -> Result<(), 
     let text = match (kind, value) {
         (Kind::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
         (Kind::Whole(..), toml::Value::Integer(number)) => Some(number.to_string()),
-        (Kind::Addresses, toml::Value::Array(list)) => {
+        (Kind::Rules, rules) => Some(gate::from_toml(rules)),
+        (Kind::Addresses | Kind::Networks, toml::Value::Array(list)) => {
             list.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|list| list.join(","))
         }
-        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Clouds, _) => None,
+        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Networks | Kind::Clouds, _) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
         _ => None,
     };

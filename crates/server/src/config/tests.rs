@@ -15,7 +15,11 @@ fn the_manual_holds_exactly_the_defaults() {
     for key in keys::KEYS {
         assert_eq!(only_manual.find(key.name), key.default, "{}", key.name);
         let last = key.name.rsplit('.').next().unwrap();
-        let shown = if key.name == clouds::SECTION { format!("[{last}]\n") } else { format!("{last} = ") };
+        let shown = match key.name {
+            clouds::SECTION => format!("[{last}]\n"),
+            gate::RULES => format!("[[{}]]\n", key.name),
+            _ => format!("{last} = "),
+        };
         assert!(MANUAL.contains(&shown), "{} is not explained", key.name);
     }
 }

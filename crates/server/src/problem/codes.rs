@@ -54,6 +54,8 @@ codes! {
     INVALID_PARAMETER: 400, "A query parameter is not acceptable";
     INVALID_HEADER: 400, "A request header is not acceptable";
     UNAUTHENTICATED: 401, "A valid management key is needed";
+    NO_CREDENTIAL: 401, "No credential was presented";
+    UNTRUSTED_PROXY: 403, "Only trusted proxies may ask here";
     PERMISSION_REQUIRED: 403, "The key lacks a permission";
     RIGHTS_EXCEEDED: 403, "The rights go beyond those of the caller";
     SELF_CHANGE: 403, "A key cannot change itself";
@@ -71,6 +73,7 @@ codes! {
     UNSUPPORTED_MEDIA_TYPE: 415, "The body has the wrong type or encoding";
     IDEMPOTENCY_MISMATCH: 422, "The idempotency key was used for another request";
     THROTTLED: 429, "Too many failed attempts";
+    PROXY_HEADER_MISSING: 500, "The proxy does not say what was asked";
     INTERNAL: 500, "Something went wrong on our side";
     UNAVAILABLE: 503, "The service cannot answer now";
 

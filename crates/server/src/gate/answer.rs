@@ -1,0 +1,220 @@
+//! Decisions as proxies understand them: statuses by dialect, and the five headers that always stand.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use countermark_core::DenyReason;
+use countermark_domain::cache::Entry;
+
+use crate::problem::codes::{self, code_of_reason};
+use crate::problem::{BEARER_CHALLENGE, Code, ProblemBody};
+use crate::request_id::RequestId;
+
+/// Statuses in which the dialects differ.
+#[derive(Debug)]
+pub(super) struct Statuses {
+    pub(super) malformed: StatusCode,
+    pub(super) expired: StatusCode,
+    pub(super) exhausted: StatusCode,
+}
+
+/// nginx makes 500 of everything but 2xx, 401 and 403.
+pub(super) const FOR_NGINX: Statuses = Statuses {
+    malformed: StatusCode::FORBIDDEN,
+    expired: StatusCode::FORBIDDEN,
+    exhausted: StatusCode::FORBIDDEN,
+};
+
+/// For proxies that give our status to the client.
+pub(super) const IN_FULL: Statuses = Statuses {
+    malformed: StatusCode::BAD_REQUEST,
+    expired: StatusCode::GONE,
+    exhausted: StatusCode::TOO_MANY_REQUESTS,
+};
+
+/// The request may go on.
+pub(super) struct Pass {
+    /// The token and its uses so far; `None` for what needs no credential.
+    pub(super) token: Option<(Arc<Entry>, u64)>,
+    /// Seconds for which the client may keep what it gets.
+    pub(super) max_age: Option<u64>,
+}
+
+/// The request may not go on.
+pub(super) enum Refused {
+    /// The peer is no trusted proxy.
+    Untrusted,
+    /// The proxy has not sent a header that it must.
+    Untold,
+    /// The request breaks the grammar, as this says.
+    Malformed(&'static str),
+    /// Nothing was presented.
+    NoCredential,
+    /// A decision about what was presented; the token and its uses once it is proven.
+    Denied { reason: DenyReason, token: Option<(Arc<Entry>, u64)> },
+    /// No decision could be made.
+    Unavailable,
+    /// A record cannot be read.
+    Broken,
+}
+
+const TOKEN_ID: HeaderName = HeaderName::from_static("x-countermark-token-id");
+const CODE: HeaderName = HeaderName::from_static("x-countermark-code");
+const REMAINING: HeaderName = HeaderName::from_static("x-countermark-remaining");
+const OWNER: HeaderName = HeaderName::from_static("x-countermark-owner");
+const CLIENT_CACHE: HeaderName = HeaderName::from_static("x-countermark-cache-control");
+
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("private, no-store");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const BEARER: HeaderValue = HeaderValue::from_static(BEARER_CHALLENGE);
+const BEARER_INVALID: HeaderValue =
+    HeaderValue::from_static(r#"Bearer realm="countermark", error="invalid_token""#);
+const BEARER_INSUFFICIENT: HeaderValue =
+    HeaderValue::from_static(r#"Bearer realm="countermark", error="insufficient_scope""#);
+const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="countermark", charset="UTF-8""#);
+
+impl Pass {
+    /// 204.
+    pub(super) fn render(&self) -> HttpResponse {
+        let mut response = HttpResponse::NoContent();
+        let client_cache = match self.max_age {
+            None => NOT_KEPT,
+            Some(seconds) => value(format!("max-age={seconds}")),
+        };
+        put_headers(&mut response, HeaderValue::from_static("ALLOWED"), self.token.as_ref(), client_cache);
+        response.finish()
+    }
+}
+
+impl Refused {
+    /// The refusal as a problem, with the status that this dialect has for it.
+    pub(super) fn render(
+        &self,
+        statuses: &Statuses,
+        request: &HttpRequest,
+        public_url: &str,
+    ) -> HttpResponse {
+        let code = self.code();
+        let status = self.status(statuses);
+        let mut response = HttpResponse::build(status);
+        let token = match self {
+            Self::Denied { token, .. } => token.as_ref(),
+            _ => None,
+        };
+        put_headers(&mut response, HeaderValue::from_static(code.name), token, NOT_KEPT);
+        if let Some(challenge) = self.challenge() {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+        }
+        if matches!(self, Self::Unavailable) {
+            response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        }
+        let id = RequestId::of(request);
+        let body = ProblemBody {
+            page: format!("{public_url}/docs/errors/{}", code.name),
+            title: code.title,
+            status: status.as_u16(),
+            detail: if let Self::Malformed(detail) = self { detail } else { code.title },
+            code: code.name,
+            request_id: id.as_ref().map_or("", RequestId::as_str),
+            errors: &[],
+        };
+        response.content_type("application/problem+json");
+        response.body(serde_json::to_vec(&body).expect("texts and numbers always become JSON"))
+    }
+
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::Untrusted => &codes::UNTRUSTED_PROXY,
+            Self::Untold => &codes::PROXY_HEADER_MISSING,
+            Self::Malformed(_) => &codes::MALFORMED,
+            Self::NoCredential => &codes::NO_CREDENTIAL,
+            Self::Denied { reason, .. } => code_of_reason(*reason),
+            Self::Unavailable => &codes::UNAVAILABLE,
+            Self::Broken => &codes::INTERNAL,
+        }
+    }
+
+    fn status(&self, statuses: &Statuses) -> StatusCode {
+        match self {
+            Self::Untrusted => StatusCode::FORBIDDEN,
+            Self::Untold | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Malformed(_) => statuses.malformed,
+            Self::NoCredential => StatusCode::UNAUTHORIZED,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Denied { reason, .. } => match reason {
+                DenyReason::Malformed => statuses.malformed,
+                DenyReason::UnknownToken
+                | DenyReason::WrongType
+                | DenyReason::BadSignature
+                | DenyReason::AuthenticationRequired => StatusCode::UNAUTHORIZED,
+                DenyReason::Expired | DenyReason::LinkExpired => statuses.expired,
+                DenyReason::LimitReached => statuses.exhausted,
+                _ => StatusCode::FORBIDDEN,
+            },
+        }
+    }
+
+    fn challenge(&self) -> Option<HeaderValue> {
+        match self {
+            Self::NoCredential => Some(BEARER),
+            Self::Denied { reason, .. } => match reason {
+                DenyReason::UnknownToken | DenyReason::WrongType | DenyReason::BadSignature => {
+                    Some(BEARER_INVALID)
+                }
+                DenyReason::AuthenticationRequired => Some(BASIC),
+                DenyReason::PermissionDenied => Some(BEARER_INSUFFICIENT),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// All five in every answer: a proxy that copies them would else leave what the client had sent.
+fn put_headers(
+    response: &mut HttpResponseBuilder,
+    code: HeaderValue,
+    token: Option<&(Arc<Entry>, u64)>,
+    client_cache: HeaderValue,
+) {
+    let (id, remaining, owner) = match token {
+        None => (EMPTY, EMPTY, EMPTY),
+        Some((entry, used)) => (
+            value(entry.terms.id.to_string()),
+            entry.terms.remaining(*used).map_or(EMPTY, HeaderValue::from),
+            entry.terms.owner.as_deref().map_or(EMPTY, escaped),
+        ),
+    };
+    response
+        .insert_header((TOKEN_ID, id))
+        .insert_header((CODE, code))
+        .insert_header((REMAINING, remaining))
+        .insert_header((OWNER, owner))
+        .insert_header((CLIENT_CACHE, client_cache))
+        .insert_header((header::CACHE_CONTROL, NO_STORE));
+}
+
+/// Percent-encoded but for what needs no escape anywhere.
+fn escaped(text: &str) -> HeaderValue {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            for half in [byte >> 4, byte & 15] {
+                escaped.push(char::from(b"0123456789ABCDEF"[usize::from(half)]));
+            }
+        }
+    }
+    value(escaped)
+}
+
+/// Takes the text over without a copy.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("visible ASCII may stand in a header")
+}

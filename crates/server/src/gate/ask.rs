@@ -1,0 +1,218 @@
+//! One ask: who asks, what was asked of the proxy, with which credential, under which rule; then the service decides.
+
+use std::borrow::Cow;
+
+use actix_web::HttpRequest;
+use countermark_core::{DenyReason, Host, Malformed, SignedUrl, find_target_fault, looks_signed};
+use countermark_domain::store::StoreError;
+use countermark_domain::{Answer, Credential, DomainError, Facts, Question, Service};
+
+use super::answer::{Pass, Refused};
+use super::credential::Presented;
+use super::heads::Heads;
+use super::original::{Original, Untold};
+use super::rules::{find_demand, usual_permission};
+use super::{Dialect, Gate, destination};
+use crate::config::GateDemand;
+use crate::state::AppState;
+
+/// Decides; a counted use is durable before this returns.
+pub(super) async fn ask(dialect: &Dialect, request: &HttpRequest, state: &AppState) -> Result<Pass, Refused> {
+    let gate = &state.gate;
+    if !gate.trust.holds(request.peer_addr(), request.headers()) {
+        gate.tell_untrusted(request);
+        return Err(Refused::Untrusted);
+    }
+    let heads = Heads::read(request.headers(), dialect.names)
+        .map_err(|_| Refused::Malformed("a header stands twice, or beside one spelled with _ or . for -"))?;
+    let original = (dialect.original)(request, &heads).map_err(|untold| match untold {
+        Untold::Missing(name) => {
+            gate.tell_missing(dialect, name);
+            Refused::Untold
+        }
+        Untold::Unreadable => Refused::Malformed("the proxy's report of the request cannot be read"),
+    })?;
+    let is_signed = looks_signed(original.target);
+    let is_preflight = is_preflight(&original, &heads);
+    if (is_preflight || !is_signed)
+        && let Some(fault) = find_target_fault(original.target)
+    {
+        return Err(malformed(fault));
+    }
+    let host = Host::parse(original.host).map_err(malformed)?;
+    if is_preflight {
+        return Ok(Pass { token: None, max_age: None });
+    }
+    let presented = Presented::read(original.target, is_signed, &heads)
+        .map_err(|_| Refused::Malformed("more than one credential was presented"))?;
+    let demand = gate.demand(&original, &host, &heads, is_signed)?;
+    let destination = destination_of(&original, &host, &heads)?;
+    decide(&state.service, gate, &Case { original, host, presented, demand, destination }).await
+}
+
+/// All that the decision depends on.
+struct Case<'a> {
+    original: Original<'a>,
+    host: Host,
+    presented: Presented<'a>,
+    demand: Option<&'a GateDemand>,
+    destination: Option<&'a str>,
+}
+
+async fn decide(service: &Service, gate: &Gate, case: &Case<'_>) -> Result<Pass, Refused> {
+    let question = case.question()?;
+    let answer = match service.authorize_from_cache(&question) {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => service.authorize(&question).await,
+        Err(error) => Err(error),
+    };
+    let answer = answer.map_err(|error| gate.failed(&error))?;
+    let max_age = case.max_age(&answer, service, gate.max_age);
+    let token = answer.token.map(|entry| (entry, answer.used));
+    match answer.verdict {
+        Ok(_) => Ok(Pass { token, max_age }),
+        Err(reason) => Err(Refused::Denied { reason, token }),
+    }
+}
+
+impl Case<'_> {
+    fn question(&self) -> Result<Question<'_>, Refused> {
+        let host = self.host.as_str();
+        let original = &self.original;
+        let mut facts = Facts {
+            method: Some(original.method),
+            destination: self.destination,
+            permission: Some(usual_permission(original.method)),
+            bytes: original.bytes,
+            content_type: original.content_type,
+            client: original.client,
+            ..Facts::default()
+        };
+        if let Some(demand) = self.demand {
+            facts.permission = demand.permission.as_deref().or(facts.permission);
+            facts.storage = demand.storage.as_deref();
+            facts.demanded_cloud = demand.cloud.as_deref();
+        }
+        let credential = match &self.presented {
+            Presented::Nothing => return Err(Refused::NoCredential),
+            Presented::Link { viewer } => {
+                // Host and path come from the link itself.
+                facts.viewer = viewer.as_ref().map(|basic| basic.pair());
+                Credential::Target { host, target: original.target }
+            }
+            Presented::Value(value) => Credential::Value(value),
+            Presented::Basic(basic) => {
+                let (username, password) = basic.pair();
+                Credential::Basic { username, password }
+            }
+            // Nothing was ever issued that is empty: refused as unknown, and counted as that.
+            Presented::Unusable => Credential::Value(""),
+        };
+        if !matches!(credential, Credential::Target { .. }) {
+            facts.host = Some(host);
+            facts.path = Some(path_of(original.target));
+            facts.upload = upload_of(original);
+        }
+        let cost = if self.demand.is_some_and(|demand| demand.free) { 0 } else { 1 };
+        Ok(Question { credential, facts, cost, dry_run: false, idempotency: None })
+    }
+
+    /// Seconds until the first instant from which on the same link could be refused, and at most `most`; only for links
+    /// that open to everybody and as often as one likes.
+    fn max_age(&self, answer: &Answer, service: &Service, most: u64) -> Option<u64> {
+        let terms = &answer.token.as_ref().filter(|_| answer.verdict.is_ok())?.terms;
+        let Presented::Link { viewer: None } = &self.presented else { return None };
+        if terms.limit.is_some() {
+            return None;
+        }
+        let url = SignedUrl::parse_target(self.host.clone(), self.original.target).ok()?;
+        let verified_until = match &terms.purpose {
+            countermark_core::Purpose::ImageUrl(image) => {
+                let mut slots = image.keys.iter();
+                slots.find(|slot| slot.version.number == url.key_version)?.version.verify_until
+            }
+            _ => None,
+        };
+        let now = service.now().get();
+        let ends = [url.expires, terms.expiry, verified_until].into_iter().flatten();
+        let nearest = ends.map(|end| end.get().saturating_sub(now)).min();
+        Some(nearest.map_or(most, |seconds| seconds.min(most))).filter(|seconds| *seconds > 0)
+    }
+}
+
+impl Gate {
+    /// The demand of the rule that the request meets. A MOVE or COPY meets that of its destination, too.
+    fn demand(
+        &self,
+        original: &Original<'_>,
+        host: &Host,
+        heads: &Heads<'_>,
+        is_signed: bool,
+    ) -> Result<Option<&GateDemand>, Refused> {
+        if self.rules.is_empty() {
+            return Ok(None);
+        }
+        let path = if is_signed {
+            SignedUrl::parse_target(host.clone(), original.target).map_err(malformed)?.path()
+        } else {
+            Cow::Borrowed(path_of(original.target))
+        };
+        let find = |path: &str| find_demand(&self.rules, host.as_str(), original.method, path);
+        let demand = find(&path).map_err(malformed)?;
+        if is_move(original.method) && self.rules.iter().any(|rule| rule.path.is_some()) {
+            let outside = || Refused::Denied { reason: DenyReason::PathDenied, token: None };
+            let destination = destination_of(original, host, heads)?.ok_or_else(outside)?;
+            if find(destination).map_err(malformed)? != demand {
+                return Err(outside());
+            }
+        }
+        Ok(demand)
+    }
+
+    fn failed(&self, error: &DomainError) -> Refused {
+        if let DomainError::Invalid { detail, .. } = error {
+            return Refused::Malformed(detail);
+        }
+        self.tell_failing(error);
+        match error {
+            DomainError::Store(StoreError::Corrupt { .. }) => Refused::Broken,
+            _ => Refused::Unavailable,
+        }
+    }
+}
+
+fn malformed(fault: Malformed) -> Refused {
+    Refused::Malformed(fault.0)
+}
+
+/// What a browser asks before a request from another origin: without credentials of its own, and without effect.
+fn is_preflight(original: &Original<'_>, heads: &Heads<'_>) -> bool {
+    let has_key = heads.authorization.is_some() || heads.custom_key.is_some();
+    original.method == "OPTIONS" && heads.origin.is_some() && heads.preflight_method.is_some() && !has_key
+}
+
+fn is_move(method: &str) -> bool {
+    matches!(method, "MOVE" | "COPY")
+}
+
+fn destination_of<'a>(
+    original: &Original<'_>,
+    host: &Host,
+    heads: &Heads<'a>,
+) -> Result<Option<&'a str>, Refused> {
+    let Some(value) = heads.destination.filter(|_| is_move(original.method)) else { return Ok(None) };
+    let path = destination::path(value, host);
+    path.map(Some).ok_or(Refused::Malformed("expected a path on the same host as the Destination"))
+}
+
+fn path_of(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}
+
+/// The upload that a request continues, named by the last segment of its path.
+fn upload_of(original: &Original<'_>) -> Option<countermark_core::UploadId> {
+    if !matches!(original.method, "PATCH" | "HEAD" | "DELETE") {
+        return None;
+    }
+    path_of(original.target).rsplit('/').next()?.parse().ok()
+}

@@ -1,0 +1,116 @@
+//! One pass over the headers of an ask: what may stand once stands once, and nothing stands under a name that some server
+//! takes for another.
+
+use actix_web::http::header::{HeaderMap, HeaderValue};
+
+/// The names under which a dialect tells of the original request; empty where it does not tell.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) target: &'static str,
+    pub(super) method: &'static str,
+    pub(super) host: &'static str,
+    pub(super) client: Client,
+    pub(super) bytes: &'static str,
+    pub(super) content_type: &'static str,
+}
+
+/// Where a dialect names the client's address.
+#[derive(Debug)]
+pub(super) enum Client {
+    /// The header holds the address.
+    Address(&'static str),
+    /// The header is a list; its last element was written by the proxy that asks.
+    List(&'static str),
+}
+
+/// Headers that the gate reads, none of them repeated.
+#[derive(Default)]
+pub(super) struct Heads<'a> {
+    pub(super) target: Option<&'a HeaderValue>,
+    pub(super) method: Option<&'a HeaderValue>,
+    pub(super) host: Option<&'a HeaderValue>,
+    pub(super) client: Option<&'a HeaderValue>,
+    pub(super) bytes: Option<&'a HeaderValue>,
+    pub(super) content_type: Option<&'a HeaderValue>,
+    pub(super) authorization: Option<&'a HeaderValue>,
+    pub(super) custom_key: Option<&'a HeaderValue>,
+    pub(super) destination: Option<&'a HeaderValue>,
+    pub(super) origin: Option<&'a HeaderValue>,
+    pub(super) preflight_method: Option<&'a HeaderValue>,
+}
+
+/// A header stands twice, or beside its name in another spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Repeated;
+
+/// Presented by a proxy to be trusted.
+pub(super) const GATE_SECRET: &str = "x-countermark-gate-secret";
+const CUSTOM_KEY: &str = "x-custom-auth-key";
+/// What begins so is ours, in requests and in answers.
+const OUR_PREFIX: &str = "x-countermark-";
+
+impl<'a> Heads<'a> {
+    /// Reads the headers that `names` and every dialect have.
+    ///
+    /// # Errors
+    /// [`Repeated`]; some servers take `X_Original_URI` for `X-Original-URI`, so such a twin counts as a repetition even
+    /// without the original.
+    pub(super) fn read(headers: &'a HeaderMap, names: &Names) -> Result<Self, Repeated> {
+        let mut heads = Self::default();
+        for (name, value) in headers {
+            let name = name.as_str();
+            if let Client::List(list) = names.client
+                && name == list
+            {
+                heads.client = Some(value);
+            } else if let Some(place) = heads.place(name, names) {
+                if place.replace(value).is_some() {
+                    return Err(Repeated);
+                }
+            } else if is_twin(name, names) {
+                return Err(Repeated);
+            }
+        }
+        Ok(heads)
+    }
+
+    fn place(&mut self, name: &str, names: &Names) -> Option<&mut Option<&'a HeaderValue>> {
+        Some(match name {
+            "authorization" => &mut self.authorization,
+            CUSTOM_KEY => &mut self.custom_key,
+            "destination" => &mut self.destination,
+            "origin" => &mut self.origin,
+            "access-control-request-method" => &mut self.preflight_method,
+            _ if name == names.target => &mut self.target,
+            _ if name == names.method => &mut self.method,
+            _ if name == names.host => &mut self.host,
+            _ if name == names.bytes => &mut self.bytes,
+            _ if name == names.content_type => &mut self.content_type,
+            _ if name == names.client.name() => &mut self.client,
+            _ => return None,
+        })
+    }
+}
+
+impl Client {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Address(name) | Self::List(name) => name,
+        }
+    }
+}
+
+/// Whether `name`, with `_` or `.` in place of some `-`, is a header that decides something here.
+fn is_twin(name: &str, names: &Names) -> bool {
+    if !name.bytes().any(|byte| matches!(byte, b'_' | b'.')) {
+        return false;
+    }
+    let told = [names.target, names.method, names.host, names.client.name(), names.bytes, names.content_type];
+    let own = name.get(..OUR_PREFIX.len()).is_some_and(|begin| reads_as(begin, OUR_PREFIX));
+    own || reads_as(name, CUSTOM_KEY) || told.iter().any(|known| reads_as(name, known))
+}
+
+fn reads_as(name: &str, known: &str) -> bool {
+    let plain = |byte| if matches!(byte, b'_' | b'.') { b'-' } else { byte };
+    name.len() == known.len() && name.bytes().map(plain).eq(known.bytes())
+}
