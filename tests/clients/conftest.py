@@ -84,15 +84,21 @@ def listens(port: int) -> bool:
 class Countermark:
     """A running service with its administrator key."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, child: subprocess.Popen[bytes]) -> None:
         self.url = url
         self.folder = folder
+        self.child = child
         self.session = requests.Session()
         self.session.headers["authorization"] = f"Bearer {ADMIN_KEY}"
 
     @property
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])
+
+    def stop(self) -> None:
+        """The service ends, as if the machine had gone."""
+        self.child.kill()
+        self.child.wait()
 
     def call(self, method: str, path: str, **options: object) -> requests.Response:
         """One request with the administrator key."""
@@ -150,8 +156,8 @@ def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
                 except requests.ConnectionError:
                     return False
 
-            running.enter_context(process([binary(), "serve"], folder, is_ready, environment))
-            return Countermark(f"http://127.0.0.1:{port}", folder)
+            child = running.enter_context(process([binary(), "serve"], folder, is_ready, environment))
+            return Countermark(f"http://127.0.0.1:{port}", folder, child)
 
         yield start
 

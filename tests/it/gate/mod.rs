@@ -3,6 +3,7 @@
 mod counting;
 mod proxies;
 mod rules;
+mod secrets;
 mod spoofing;
 mod statuses;
 

@@ -101,6 +101,10 @@ fn every_secret_may_come_from_a_file() {
     assert!(!format!("{config:?}").contains("canary"));
     let config = load(&format!("[data]\ndatabase_url_file = {path:?}"), &[], &[]).unwrap();
     assert_eq!(config.data.database_url.unwrap().expose(), "canary-value");
+    std::fs::write(path, "canary-of-sixteen\n").unwrap();
+    let config = load("", &[("COUNTERMARK__GATE__SHARED_SECRET_FILE", path)], &[]).unwrap();
+    assert_eq!(config.gate.shared_secret.as_ref().unwrap().expose(), "canary-of-sixteen");
+    assert!(!format!("{config:?}").contains("canary"));
     let both = [("COUNTERMARK__ADMIN_KEY_FILE", path), ("COUNTERMARK__ADMIN_KEY", "x")];
     assert!(load("", &both, &[]).unwrap_err().contains("both"));
     assert!(

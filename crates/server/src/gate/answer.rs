@@ -16,6 +16,7 @@ use crate::request_id::RequestId;
 /// Statuses in which the dialects differ.
 #[derive(Debug)]
 pub(super) struct Statuses {
+    pub(super) allowed: StatusCode,
     pub(super) malformed: StatusCode,
     pub(super) expired: StatusCode,
     pub(super) exhausted: StatusCode,
@@ -23,6 +24,7 @@ pub(super) struct Statuses {
 
 /// nginx makes 500 of everything but 2xx, 401 and 403.
 pub(super) const FOR_NGINX: Statuses = Statuses {
+    allowed: StatusCode::NO_CONTENT,
     malformed: StatusCode::FORBIDDEN,
     expired: StatusCode::FORBIDDEN,
     exhausted: StatusCode::FORBIDDEN,
@@ -30,10 +32,14 @@ pub(super) const FOR_NGINX: Statuses = Statuses {
 
 /// For proxies that give our status to the client.
 pub(super) const IN_FULL: Statuses = Statuses {
+    allowed: StatusCode::NO_CONTENT,
     malformed: StatusCode::BAD_REQUEST,
     expired: StatusCode::GONE,
     exhausted: StatusCode::TOO_MANY_REQUESTS,
 };
+
+/// Envoy lets nothing pass but what is answered with 200; a 204 it would give to the client as the final answer.
+pub(super) const FOR_ENVOY: Statuses = Statuses { allowed: StatusCode::OK, ..IN_FULL };
 
 /// The request may go on.
 pub(super) struct Pass {
@@ -78,9 +84,9 @@ const BEARER_INSUFFICIENT: HeaderValue =
 const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="countermark", charset="UTF-8""#);
 
 impl Pass {
-    /// 204.
-    pub(super) fn render(&self) -> HttpResponse {
-        let mut response = HttpResponse::NoContent();
+    /// An answer without a body, with the status that this dialect has for it.
+    pub(super) fn render(&self, statuses: &Statuses) -> HttpResponse {
+        let mut response = HttpResponse::build(statuses.allowed);
         let client_cache = match self.max_age {
             None => NOT_KEPT,
             Some(seconds) => value(format!("max-age={seconds}")),

@@ -60,7 +60,7 @@ static FORWARDED: Dialect = Dialect {
 };
 
 static ENVOY: Dialect =
-    Dialect { name: "envoy", names: &envoy::NAMES, original: envoy::original, statuses: &answer::IN_FULL };
+    Dialect { name: "envoy", names: &envoy::NAMES, original: envoy::original, statuses: &answer::FOR_ENVOY };
 
 /// Registers the gate's routes; every method is an ask.
 pub fn routes(config: &mut ServiceConfig) {
@@ -167,7 +167,7 @@ pub async fn forward_auth_envoy(request: HttpRequest, state: Data<AppState>) -> 
 
 async fn answered(dialect: &Dialect, request: &HttpRequest, state: &AppState) -> HttpResponse {
     match ask::ask(dialect, request, state).await {
-        Ok(pass) => pass.render(),
+        Ok(pass) => pass.render(dialect.statuses),
         Err(refused) => refused.render(dialect.statuses, request, &state.public_url),
     }
 }
