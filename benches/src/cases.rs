@@ -1,7 +1,11 @@
 //! What is measured.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
+use crate::nginx::{Nginx, SECURE_LINK_SECRET};
 use crate::subject::Subject;
 
 /// One kind of request, as wrk repeats it.
@@ -9,13 +13,13 @@ pub struct Case {
     pub name: &'static str,
     pub base: String,
     pub method: &'static str,
-    pub key: String,
+    pub headers: Vec<(&'static str, String)>,
     pub requests: Vec<(String, String)>,
     /// Decisions in one request.
     pub decisions: u32,
 }
 
-/// All cases; the first is the baseline.
+/// Cases measured beside each other; the first is the baseline.
 pub struct Cases {
     pub all: Vec<Case>,
 }
@@ -27,11 +31,12 @@ const LIMIT: u64 = 1 << 52;
 
 impl Cases {
     pub fn prepare(subject: &Subject) -> Self {
+        let with_key = with_key(subject);
         let authorize = |name, requests| Case {
             name,
             base: subject.service.clone(),
             method: "POST",
-            key: subject.key.clone(),
+            headers: with_key.clone(),
             requests,
             decisions: 1,
         };
@@ -39,7 +44,7 @@ impl Cases {
             name: "bare 204",
             base: subject.bare.clone(),
             method: "GET",
-            key: subject.key.clone(),
+            headers: with_key.clone(),
             requests: vec![("/bare".to_owned(), String::new())],
             decisions: 1,
         };
@@ -62,6 +67,64 @@ impl Cases {
         ];
         Self { all }
     }
+
+    /// The gate, asked by wrk itself and by a real nginx, each beside the same with a bare handler.
+    pub fn at_the_gate(subject: &Subject, nginx: &Nginx) -> Self {
+        let unlimited = signed_url(subject, &issue(subject, Value::Null));
+        let hot = signed_url(subject, &issue(subject, json!(LIMIT)));
+        let target = |url: &str| url.trim_start_matches("https://img.example.com").to_owned();
+        let direct = |name, base: &str, path: &str, url: &str| Case {
+            name,
+            base: base.to_owned(),
+            method: "GET",
+            headers: vec![
+                ("X-Original-URI", target(url)),
+                ("X-Original-Method", "GET".to_owned()),
+                ("X-Original-Host", "img.example.com".to_owned()),
+                ("X-Real-IP", "127.0.0.1".to_owned()),
+            ],
+            requests: vec![(path.to_owned(), String::new())],
+            decisions: 1,
+        };
+        let behind = |name, path: String| Case {
+            name,
+            base: format!("http://{}", nginx.address),
+            method: "GET",
+            headers: Vec::new(),
+            requests: vec![(path, String::new())],
+            decisions: 1,
+        };
+        let asking = "/v1/forward-auth/nginx";
+        let all = vec![
+            direct("bare 204", &subject.bare, "/bare", &unlimited),
+            direct("forward-auth, no limit", &subject.service, asking, &unlimited),
+            direct("forward-auth, exact limit", &subject.service, asking, &hot),
+            behind("nginx alone", format!("/open{}", target(&unlimited))),
+            behind("nginx, secure_link", secure_link("/secure/mycloud/w:200_h:100/i/dir/image.webp")),
+            behind(NGINX_ASKS_BARE, format!("/plain{}", target(&unlimited))),
+            behind("nginx asks the gate, no limit", format!("/asked{}", target(&unlimited))),
+            behind("nginx asks the gate, exact limit", format!("/asked{}", target(&hot))),
+        ];
+        Self { all }
+    }
+}
+
+/// The baseline of what nginx asks.
+pub const NGINX_ASKS_BARE: &str = "nginx asks bare 204";
+
+/// A link as nginx's secure_link checks it, good for ever.
+fn secure_link(path: &str) -> String {
+    let expires = 4_000_000_000_u64;
+    let digest = Md5::digest(format!("{expires}{path} {SECURE_LINK_SECRET}"));
+    format!("{path}?md5={}&expires={expires}", URL_SAFE_NO_PAD.encode(digest))
+}
+
+/// The headers of a call to the native API.
+pub fn with_key(subject: &Subject) -> Vec<(&'static str, String)> {
+    vec![
+        ("Authorization", format!("Bearer {}", subject.key)),
+        ("Content-Type", "application/json".to_owned()),
+    ]
 }
 
 fn question(url: &str) -> (String, String) {

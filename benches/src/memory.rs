@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::cases::{Case, issue, signed_url};
+use crate::cases::{Case, issue, signed_url, with_key};
 use crate::subject::Subject;
 use crate::wrk;
 
@@ -34,7 +34,7 @@ pub fn print_table(seconds: u32) {
             name: "hot set",
             base: subject.service.clone(),
             method: "POST",
-            key: subject.key.clone(),
+            headers: with_key(&subject),
             requests: requests.collect(),
             decisions: 1,
         };

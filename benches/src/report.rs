@@ -16,10 +16,15 @@ impl Report {
         self.runs.entry((case, connections)).or_default().push((run, cpu_micros));
     }
 
-    pub fn print(&self, cases: &Cases, connections: &[u32]) {
-        let baseline = cases.all[0].name;
+    /// Each case beside the baseline that `baseline_of` names for it.
+    pub fn print(
+        &self,
+        cases: &Cases,
+        connections: &[u32],
+        baseline_of: impl Fn(&'static str) -> &'static str,
+    ) {
         println!(
-            "\n| case | connections | requests/s | ratio to bare | decisions/s | server CPU µs/request | p50 ms | p99 ms |"
+            "\n| case | connections | requests/s | ratio to its baseline | decisions/s | server CPU µs/request | p50 ms | p99 ms |"
         );
         println!("|---|---|---|---|---|---|---|---|");
         for case in &cases.all {
@@ -28,7 +33,7 @@ impl Report {
                     median(self.runs[&(name, *count)].iter().map(figure).collect())
                 };
                 let per_second = of(case.name, |run| run.0.per_second);
-                let ratio = self.paired_ratio(case.name, baseline, *count);
+                let ratio = self.paired_ratio(case.name, baseline_of(case.name), *count);
                 println!(
                     "| {} | {count} | {per_second:.0} | {ratio:.2} | {:.0} | {:.1} | {:.2} | {:.2} |",
                     case.name,

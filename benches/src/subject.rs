@@ -126,6 +126,7 @@ fn config(folder: &Path) -> Config {
         ("COUNTERMARK__DATA__DIRECTORY", folder.display().to_string()),
         ("COUNTERMARK__SERVER__LISTEN", "127.0.0.1:0".to_owned()),
         ("COUNTERMARK__LIMITS__CONNECTIONS", "4096".to_owned()),
+        ("COUNTERMARK__GATE__TRUSTED_PROXIES", "127.0.0.1".to_owned()),
     ];
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
     Config::load(None, environment, &[]).expect("these settings are good")

@@ -58,7 +58,7 @@ fn script_of(case: &Case) -> String {
     }
     format!(
         "local list, next = {{}}, 0\n\
-         function init(args)\n  local headers = {{['Authorization']='Bearer {key}', ['Content-Type']='application/json'}}\n\
+         function init(args)\n  local headers = {{{headers}}}\n\
          {requests}end\n\
          function request() next = next % #list + 1; return list[next] end\n\
          function done(summary, latency, requests)\n\
@@ -66,6 +66,7 @@ fn script_of(case: &Case) -> String {
            io.write(string.format('FIGURES %d %d %d %d %d %d\\n', summary.requests, summary.duration,\n\
              latency:percentile(50), latency:percentile(99), e.status, e.connect + e.read + e.write + e.timeout))\n\
          end\n",
-        key = case.key,
+        headers =
+            case.headers.iter().map(|(name, value)| format!("['{name}']='{value}',")).collect::<String>(),
     )
 }
