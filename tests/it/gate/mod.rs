@@ -54,6 +54,11 @@ impl Dialect {
         }
     }
 
+    /// The status of `ALLOWED`.
+    pub fn allowed(self) -> u16 {
+        if self == Self::Envoy { 200 } else { 204 }
+    }
+
     /// `nginx` for it, `full` for the others.
     pub fn status(self, nginx: u16, full: u16) -> u16 {
         if self == Self::Nginx { nginx } else { full }

@@ -86,6 +86,6 @@ fn envoys_documented_requests_are_understood() {
         (answer.status, code(&answer).to_owned())
     };
     assert_eq!(ask("GET"), (403, "METHOD_DENIED".to_owned()));
-    assert_eq!(ask("PUT"), (204, "ALLOWED".to_owned()));
+    assert_eq!(ask("PUT"), (200, "ALLOWED".to_owned()));
     assert_eq!(ask("POST"), (429, "LIMIT_REACHED".to_owned()));
 }

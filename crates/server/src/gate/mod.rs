@@ -70,14 +70,31 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::scope(envoy::PREFIX).default_service(web::to(forward_auth_envoy)));
 }
 
+/// What lets a request go on.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the document is made of the type, no value is")]
+enum Allowed {
+    /// The request may go on; a counted use is durable. As every answer, it has `X-Countermark-Token-Id`, `-Code`,
+    /// `-Remaining`, `-Owner` (percent-encoded) and `-Cache-Control` (for the client's response), empty when unknown.
+    #[response(status = 204)]
+    WithoutContent,
+}
+
+/// What makes Envoy let a request go on.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the document is made of the type, no value is")]
+enum AllowedForEnvoy {
+    /// The request may go on; a counted use is durable. There is no body. As every answer, it has
+    /// `X-Countermark-Token-Id`, `-Code`, `-Remaining`, `-Owner` (percent-encoded) and `-Cache-Control` (for the client's
+    /// response), empty when unknown.
+    #[response(status = 200)]
+    Ok,
+}
+
 /// What the gate answers in every dialect.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the document is made of the type, no value is")]
 enum GateAnswers<'a> {
-    /// The request may go on; a counted use is durable. As every answer, it has `X-Countermark-Token-Id`, `-Code`,
-    /// `-Remaining`, `-Owner` (percent-encoded) and `-Cache-Control` (for the client's response), empty when unknown.
-    #[response(status = 204)]
-    Allowed,
     /// No credential, an unknown one, one of the wrong type, a bad signature; or the viewer must log in.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(ProblemBody<'a>),
@@ -122,7 +139,7 @@ enum AnswersInFull<'a> {
         ("X-Original-Content-Type" = Option<String>, Header, description = "Content type of an upload."),
         ("X-Countermark-Gate-Secret" = Option<String>, Header, description = "Makes any peer a trusted one.")
     ),
-    responses(GateAnswers<'_>)
+    responses(Allowed, GateAnswers<'_>)
 )]
 pub async fn forward_auth_nginx(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
     answered(&NGINX, &request, &state).await
@@ -142,7 +159,7 @@ pub async fn forward_auth_nginx(request: HttpRequest, state: Data<AppState>) -> 
         ("X-Forwarded-For" = Option<String>, Header, description = "The last element is the client's address, for counting windows."),
         ("X-Countermark-Gate-Secret" = Option<String>, Header, description = "Makes any peer a trusted one.")
     ),
-    responses(GateAnswers<'_>, AnswersInFull<'_>)
+    responses(Allowed, GateAnswers<'_>, AnswersInFull<'_>)
 )]
 pub async fn forward_auth_forwarded(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
     answered(&FORWARDED, &request, &state).await
@@ -159,7 +176,7 @@ pub async fn forward_auth_forwarded(request: HttpRequest, state: Data<AppState>)
         ("X-Forwarded-For" = Option<String>, Header, description = "The last element is the client's address, for counting windows."),
         ("X-Countermark-Gate-Secret" = Option<String>, Header, description = "Makes any peer a trusted one.")
     ),
-    responses(GateAnswers<'_>, AnswersInFull<'_>)
+    responses(AllowedForEnvoy, GateAnswers<'_>, AnswersInFull<'_>)
 )]
 pub async fn forward_auth_envoy(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
     answered(&ENVOY, &request, &state).await
