@@ -17,6 +17,7 @@ import pytest
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+pytest_plugins = ["upload_server", "browser", "receiver"]
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 START_SECONDS = 20
 
@@ -89,6 +90,17 @@ class Countermark:
         self.folder = folder
         self.session = requests.Session()
         self.session.headers["authorization"] = f"Bearer {ADMIN_KEY}"
+        self.run: Callable[[], subprocess.Popen[bytes]]
+        self.child: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Ends the process as a crash would: SIGKILL."""
+        self.child.kill()
+        self.child.wait()
+
+    def restart(self) -> None:
+        """Starts it again with the same settings, data and port; returns when it is ready."""
+        self.child = self.run()
 
     @property
     def port(self) -> int:
@@ -150,8 +162,10 @@ def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
                 except requests.ConnectionError:
                     return False
 
-            running.enter_context(process([binary(), "serve"], folder, is_ready, environment))
-            return Countermark(f"http://127.0.0.1:{port}", folder)
+            service = Countermark(f"http://127.0.0.1:{port}", folder)
+            service.run = lambda: running.enter_context(process([binary(), "serve"], folder, is_ready, environment))
+            service.restart()
+            return service
 
         yield start
 
