@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -51,8 +52,13 @@ async def _answer(request: Request) -> Response:
         return problem(404, "UPLOAD_CLOSED")
     if method == "HEAD":
         return Response(status_code=200, headers=_position(entry, uploads))
+    if method == "DELETE":
+        await _wait_until_free(upload_id, busy)
     if upload_id in busy:
         return Response(status_code=423)
+    # The wait may have seen its end.
+    if (entry := uploads.journal.find(upload_id)) is None:
+        return problem(404, "UPLOAD_CLOSED")
     busy.add(upload_id)
     try:
         if method == "PATCH":
@@ -62,6 +68,14 @@ async def _answer(request: Request) -> Response:
     finally:
         busy.discard(upload_id)
     return Response(status_code=405)
+
+
+async def _wait_until_free(upload_id: str, busy: set[str]) -> None:
+    # Who breaks an upload off ends its PATCH first; this server may see both ends in the other order.
+    for _ in range(50):
+        if upload_id not in busy:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _create(request: Request, uploads: Uploads, value: str) -> Response:

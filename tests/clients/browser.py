@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from conftest import REPOSITORY
 
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -32,8 +33,10 @@ def chromium() -> Iterator[Browser]:
 class Tab:
     """A page and what its console says."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, folder: Path) -> None:
         self.page = page
+        # For files that are to be chosen.
+        self.folder = folder
         self.errors: list[str] = []
         page.set_default_timeout(15_000)
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
@@ -50,11 +53,11 @@ class Tab:
 
 
 @pytest.fixture
-def tab(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Tab]:
+def tab(chromium: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tab]:
     """A fresh tab without cookies or storage."""
     context = chromium.new_context()
     page = context.new_page()
-    yield Tab(page)
+    yield Tab(page, tmp_path)
     if getattr(request.node, "failed", False):
         folder = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "screenshots"
         folder.mkdir(parents=True, exist_ok=True)

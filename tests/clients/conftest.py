@@ -139,14 +139,14 @@ def binary() -> Path:
     return built
 
 
-@pytest.fixture
-def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
-    """Starts services that end with the test; settings are given as `gate__trusted_proxies="127.0.0.1"`."""
+@contextmanager
+def countermarks(parent: Path) -> Iterator[StartCountermark]:
+    """Starts services that end with the block; each has a folder of its own."""
     with ExitStack() as running:
 
         def start(**settings: str) -> Countermark:
             port = free_port()
-            folder = tmp_path / f"countermark-{port}"
+            folder = parent / f"countermark-{port}"
             folder.mkdir()
             environment = {
                 "COUNTERMARK__ADMIN_KEY": ADMIN_KEY,
@@ -167,6 +167,13 @@ def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
             service.restart()
             return service
 
+        yield start
+
+
+@pytest.fixture
+def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
+    """Starts services that end with the test; settings are given as `gate__trusted_proxies="127.0.0.1"`."""
+    with countermarks(tmp_path) as start:
         yield start
 
 

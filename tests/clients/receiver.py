@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from conftest import free_port
 from standardwebhooks import Webhook
+
+from conftest import free_port
 
 WAIT_SECONDS = 20
 

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import requests
-from conftest import REPOSITORY, Countermark, StartCountermark, free_port, listens, process
+
+from conftest import REPOSITORY, Countermark, countermarks, free_port, listens, process
 
 EXAMPLE = REPOSITORY / "examples" / "upload-server"
 # The smallest whole PNG: one transparent pixel.
@@ -63,9 +64,9 @@ class UploadServer:
         """What a viewer gets."""
         return requests.get(f"{self.url}/images/{requests.utils.quote(public_id, safe='')}", timeout=10)
 
-    def stored(self) -> list[str]:
-        """The names of all images on disk."""
-        return sorted(it.name for it in (self.folder / "uploads" / "images").iterdir())
+    def has(self, public_id: str) -> bool:
+        """Whether there is an image of this name."""
+        return self.image(public_id).status_code == 200
 
     def parts(self) -> list[str]:
         """The names of all files that hold bytes of uploads under way."""
@@ -89,14 +90,14 @@ def eventually(is_so: Callable[[], bool], seconds: float = 10) -> bool:
     return is_so()
 
 
-@pytest.fixture
-def start_upload_server(tmp_path: Path) -> Iterator[StartUploadServer]:
-    """Starts upload servers under a Countermark; they end with the test."""
+@contextmanager
+def upload_servers(parent: Path) -> Iterator[StartUploadServer]:
+    """Starts upload servers that end with the block; each has a folder of its own."""
     with ExitStack() as running:
 
         def start(countermark: Countermark, **settings: str) -> UploadServer:
             port = free_port()
-            folder = tmp_path / f"uploads-{port}"
+            folder = parent / f"uploads-{port}"
             folder.mkdir()
             key = countermark.issue(type="apiKey", permissions=["authorize"])["value"]
             environment = {
@@ -116,17 +117,25 @@ def start_upload_server(tmp_path: Path) -> Iterator[StartUploadServer]:
 
 
 @pytest.fixture
-def upload_server(start_upload_server: StartUploadServer, countermark: Countermark) -> UploadServer:
-    """An upload server that receives no notifications."""
-    return start_upload_server(countermark)
+def start_upload_server(tmp_path: Path) -> Iterator[StartUploadServer]:
+    """Starts upload servers under a Countermark; they end with the test."""
+    with upload_servers(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture
-def notified_server(start_upload_server: StartUploadServer, start_countermark: StartCountermark) -> UploadServer:
-    """An upload server that is told of its uploads by a Countermark that may reach this machine."""
-    countermark = start_countermark(notifications__allowed_networks="127.0.0.0/8")
-    secret = notification_secret(countermark)
-    return start_upload_server(countermark, NOTIFICATION_SECRET=secret)
+def own_server(start_upload_server: StartUploadServer, countermark: Countermark) -> UploadServer:
+    """An upload server and a Countermark for this test alone, which it may kill."""
+    return start_upload_server(countermark)
+
+
+@pytest.fixture(scope="session")
+def upload_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
+    """An upload server for all tests that leave it as it is; it is told of its uploads."""
+    folder = tmp_path_factory.mktemp("shared")
+    with countermarks(folder) as start_countermark, upload_servers(folder) as start:
+        countermark = start_countermark(notifications__allowed_networks="127.0.0.0/8")
+        yield start(countermark, NOTIFICATION_SECRET=notification_secret(countermark))
 
 
 def notification_secret(countermark: Countermark) -> str:

@@ -4,7 +4,7 @@ const TUS = { "Tus-Resumable": "1.0.0" };
 const RETRIES = 3;
 
 let cancelled = false;
-let underway = null; // the request that is sending now
+let underway = null; // the request that is sending the file now
 
 at("token").value = decodeURIComponent(location.hash.slice(1));
 at("file").addEventListener("change", () => {
@@ -23,7 +23,7 @@ at("form").addEventListener("submit", async (event) => {
     show(await (way === "tus" ? sendResumable(file) : sendForm(file)));
   } catch (error) {
     at("status").textContent = "";
-    at("refusal").textContent = cancelled ? "Upload cancelled. Nothing was used up." : error.message;
+    at("refusal").textContent = error.message;
   } finally {
     at("send").disabled = false;
     at("cancel").disabled = true;
@@ -62,6 +62,7 @@ async function sendResumable(file) {
   try {
     let answer = created;
     for (let failed = 0; !answer.getResponseHeader("Upload-Result"); ) {
+      if (cancelled) throw aborted();
       const offset = answer === created ? 0 : Number(answer.getResponseHeader("Upload-Offset"));
       try {
         answer = await send(
@@ -72,13 +73,13 @@ async function sendResumable(file) {
           (loaded) => progress((offset + loaded) / file.size),
         );
       } catch (error) {
-        if (cancelled || error.status || ++failed > RETRIES) throw error;
+        if (error.aborted || error.status || ++failed > RETRIES) throw error;
         answer = await send("HEAD", url, TUS);
       }
     }
     return JSON.parse(decodeURIComponent(answer.getResponseHeader("Upload-Result")));
   } catch (error) {
-    if (cancelled) await send("DELETE", url, TUS);
+    if (error.aborted) await send("DELETE", url, TUS);
     throw error;
   }
 }
@@ -92,10 +93,15 @@ function send(method, url, headers, body, onProgress) {
     if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
     request.onload = () => (request.status < 300 ? resolve(request) : reject(refusal(request)));
     request.onerror = () => reject(new Error("The connection was lost. Please try again."));
-    request.onabort = () => reject(new Error("cancelled"));
-    underway = request;
+    request.onabort = () => reject(aborted());
+    // Only what carries the file can be broken off: an answer that is missed would leave its upload open.
+    underway = onProgress ? request : null;
     request.send(body);
   });
+}
+
+function aborted() {
+  return Object.assign(new Error("Upload cancelled."), { aborted: true });
 }
 
 function refusal(request) {
