@@ -86,6 +86,8 @@ def _read(answer: httpx2.Response) -> dict[str, Any]:
         raise Refused(answer.status_code, code)
     if answer.status_code == 404:
         raise Refused(409, "UPLOAD_CLOSED")
+    if code == "INVALID_MEMBER":
+        raise Refused(400, "BAD_FIELD")
     # For the operator's eyes: most often the key of this server is wrong or lacks `authorize`.
     log.error("Countermark answered %s %s: %s", answer.status_code, code, content.get("detail", ""))
     raise Unanswered(f"Countermark answered {answer.status_code} {code}")

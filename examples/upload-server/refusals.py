@@ -22,6 +22,7 @@ SENTENCES = {
     "NAME_TAKEN": "There is already an image with this name, and this link may not replace it.",
     "NAME_UNUSABLE": "This name cannot be used. Please choose a shorter one.",
     "BAD_FORM": "The form could not be read: it needs a file, and the file as its last field.",
+    "BAD_FIELD": "A field of this form is too long or cannot be used.",
     "TOKEN_MISSING": "An upload link is needed.",
     "STORE_FAILED": "The file could not be stored. Nothing was used up; please try again later.",
     "UNANSWERED": "Uploads are not possible at the moment. Please try again later.",
