@@ -252,7 +252,8 @@ async fn a_token_that_does_not_live_begins_nothing() {
     here.begin(&order(value(&issued))).await.unwrap();
     here.change(id, TokenPatch { enabled: Patch::Set(false), ..TokenPatch::default() }).await;
     assert_eq!(refused().await, DenyReason::Disabled);
-    here.change(id, TokenPatch { enabled: Patch::Set(true), limit: Patch::Set(1), ..TokenPatch::default() }).await;
+    here.change(id, TokenPatch { enabled: Patch::Set(true), limit: Patch::Set(1), ..TokenPatch::default() })
+        .await;
     assert_eq!(refused().await, DenyReason::LimitReached);
     here.service.revoke(&here.admin, id, false).await.unwrap();
     assert_eq!(refused().await, DenyReason::Revoked);
@@ -278,7 +279,8 @@ async fn one_key_begins_one_upload_for_its_asker() {
     here.service.abort_upload(first.id).await.unwrap();
     assert!(matches!(here.service.begin_upload(&keyed("a", 1)).await, Err(DomainError::UseGivenBack)));
     assert_eq!(here.used(issued.token.terms.id).await, 2);
-    here.change(issued.token.terms.id, TokenPatch { enabled: Patch::Set(false), ..TokenPatch::default() }).await;
+    here.change(issued.token.terms.id, TokenPatch { enabled: Patch::Set(false), ..TokenPatch::default() })
+        .await;
     assert_eq!(here.begin(&keyed("b", 1)).await.unwrap_err(), DenyReason::Disabled);
     assert_eq!(here.begin(&elsewhere).await.unwrap_err(), DenyReason::Disabled, "a retry is decided again");
 }
