@@ -6,6 +6,7 @@
 mod administrator;
 mod authorize;
 mod caller;
+mod deliver;
 mod explain;
 mod introspect;
 mod issue;
@@ -37,6 +38,7 @@ mod testing;
 pub use authorize::{Answer, Credential, Facts, Question};
 pub use caller::Caller;
 pub use combiner::BATCH;
+pub use deliver::{Courier, Delivery, Parcel};
 pub use draft::{Draft, Expiry, NewPassword, Patch, PurposeDraft};
 pub use error::DomainError;
 pub use explain::Explanation;
