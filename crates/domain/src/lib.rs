@@ -10,6 +10,7 @@ mod deliver;
 mod explain;
 mod introspect;
 mod issue;
+mod notifications;
 mod regenerate;
 mod reveal;
 mod revoke;
@@ -20,6 +21,7 @@ mod view;
 
 mod draft;
 mod error;
+pub mod event;
 mod idempotency;
 mod service;
 
@@ -30,6 +32,7 @@ pub mod rng;
 mod statistics;
 pub mod store;
 mod viewer;
+mod webhook;
 mod window;
 
 #[cfg(test)]
@@ -46,6 +49,6 @@ pub use idempotency::Idempotency;
 pub use issue::{Issued, Outcome, Repeatable};
 pub use service::{NotReady, Service};
 pub use sign::SigningOrder;
-pub use update::{ExtraPatch, MAX_LABELS, TokenPatch, UploadPatch};
+pub use update::{ExtraPatch, MAX_LABELS, NotifyPatch, TokenPatch, UploadPatch};
 pub use upload::{UploadAnswer, UploadOrder, UploadResult, UploadStanding};
 pub use view::Page;

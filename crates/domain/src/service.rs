@@ -9,6 +9,7 @@ use tokio::sync::RwLock;
 use crate::cache::{Cache, Entry, Known};
 use crate::clock::{TOLERATED_STEP_BACK_SECONDS, Timekeeper};
 use crate::combiner::Combiner;
+use crate::deliver::Deliveries;
 use crate::rng::Rng;
 use crate::statistics::Collector;
 use crate::store::{Lookup, Store, StoreError};
@@ -26,6 +27,9 @@ pub struct Service {
     pub(crate) statistics: Collector,
     pub(crate) viewers: Viewers,
     pub(crate) windows: Windows,
+    pub(crate) deliveries: Deliveries,
+    /// How long before its expiry a token is told to be expiring.
+    pub(crate) expiring_before_seconds: u64,
     last_ping: tokio::sync::Mutex<Option<Ping>>,
     /// Which cloud a host is for, whatever its paths say.
     pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
@@ -65,6 +69,8 @@ impl Service {
             combining: Mutex::new(Some(combining)),
             statistics: Collector::default(),
             windows: Windows::new(),
+            deliveries: Deliveries::default(),
+            expiring_before_seconds: 86_400,
             last_ping: tokio::sync::Mutex::default(),
             clouds_by_host: std::collections::BTreeMap::new(),
         }
@@ -74,6 +80,13 @@ impl Service {
     #[must_use]
     pub fn with_clouds_by_host(mut self, clouds: std::collections::BTreeMap<String, String>) -> Self {
         self.clouds_by_host = clouds;
+        self
+    }
+
+    /// The same with another time before an expiry at which tokens are told to be expiring; 86,400 seconds if not set.
+    #[must_use]
+    pub fn with_expiring_before(mut self, seconds: u64) -> Self {
+        self.expiring_before_seconds = seconds;
         self
     }
 
