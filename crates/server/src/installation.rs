@@ -57,7 +57,10 @@ pub async fn open(
     };
     let time = Arc::new(Timekeeper::new(clock, highest));
     let service = Service::new(store, cache, time, rng);
-    Ok(Arc::new(service.with_clouds_by_host(config.clouds.clone())))
+    let service = service
+        .with_clouds_by_host(config.clouds.clone())
+        .with_expiring_before(config.notifications.expiring_before.as_secs());
+    Ok(Arc::new(service))
 }
 
 /// The generator in the form that the store takes.

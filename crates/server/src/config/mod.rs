@@ -39,6 +39,8 @@ pub struct Config {
     pub metrics: MetricsSettings,
     /// Time-outs and sizes.
     pub limits: LimitSettings,
+    /// What is told to receivers.
+    pub notifications: NotificationSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
 }
@@ -111,6 +113,13 @@ pub struct LimitSettings {
     pub connections: usize,
     /// Most tokens in the cache.
     pub cached_tokens: usize,
+}
+
+/// Section `notifications`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationSettings {
+    /// How long before its expiry a token is told to be expiring.
+    pub expiring_before: Duration,
 }
 
 /// Section `throttle`.
@@ -226,6 +235,9 @@ impl Config {
                 shutdown: seconds(values, "limits.shutdown_seconds"),
                 connections: required(values, "limits.connections"),
                 cached_tokens: required(values, "limits.cached_tokens"),
+            },
+            notifications: NotificationSettings {
+                expiring_before: seconds(values, "notifications.expiring_before_seconds"),
             },
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),
