@@ -45,6 +45,8 @@ pub struct Config {
     pub uploads: UploadSettings,
     /// Which browsers may call.
     pub cors: CorsSettings,
+    /// What is told to receivers.
+    pub notifications: NotificationSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
 }
@@ -124,6 +126,13 @@ pub struct LimitSettings {
 pub struct CorsSettings {
     /// Origins whose pages may call what lies under `/v1`; `*` is all of them.
     pub allowed_origins: Vec<String>,
+}
+
+/// Section `notifications`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationSettings {
+    /// How long before its expiry a token is told to be expiring.
+    pub expiring_before: Duration,
 }
 
 /// Section `throttle`.
@@ -246,6 +255,9 @@ impl Config {
             },
             cors: CorsSettings {
                 allowed_origins: values.find("cors.allowed_origins").and_then(origins::parse).expect(CHECKED),
+            },
+            notifications: NotificationSettings {
+                expiring_before: seconds(values, "notifications.expiring_before_seconds"),
             },
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),
