@@ -27,6 +27,7 @@ pub struct Parcel {
 }
 
 /// What one attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// The receiver has answered.
     Answered {

@@ -6,7 +6,6 @@
 mod administrator;
 mod authorize;
 mod caller;
-mod deliver;
 mod explain;
 mod introspect;
 mod issue;
@@ -29,6 +28,7 @@ mod service;
 pub mod cache;
 pub mod clock;
 mod combiner;
+pub mod deliver;
 pub mod rng;
 mod statistics;
 pub mod store;

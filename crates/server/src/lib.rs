@@ -9,6 +9,7 @@ pub mod client_address;
 pub mod config;
 pub mod connection_watch;
 pub mod cors;
+pub mod courier;
 pub mod first_key;
 pub mod idempotency_key;
 pub mod installation;

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// In the environment separated by commas.
     Addresses,
+    /// IP networks such as `10.0.0.0/8`; in the environment separated by commas.
+    Networks,
     /// Address and port.
     Socket,
     /// Origins of browsers; in the environment separated by commas.
@@ -39,6 +41,9 @@ impl Kind {
             Self::Addresses => "a list of IP addresses".to_owned(),
             Self::Origins => {
                 "a list of origins in lower case and without a default port, such as https://app.example.com, or *".to_owned()
+            }
+            Self::Networks => {
+                "a list of IP networks such as 10.20.0.0/16, without bits behind the prefix".to_owned()
             }
             Self::Clouds => {
                 "host names with their cloud ids: a section in a file, host=cloud,host=cloud in the environment".to_owned()
@@ -79,6 +84,8 @@ pub(super) const KEYS: &[Key] = &[
     key("uploads.open_per_token", Kind::Whole(1, 1_000_000), Some("100")),
     key("cors.allowed_origins", Kind::Origins, Some("")),
     key("notifications.expiring_before_seconds", Kind::Whole(60, 365 * DAY), Some("86400")),
+    key("notifications.allowed_networks", Kind::Networks, Some("")),
+    key("notifications.timeout_seconds", Kind::Whole(1, 30), Some("15")),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
     key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
 ];

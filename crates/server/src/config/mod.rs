@@ -13,6 +13,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use countermark_domain::UploadSettings;
@@ -133,6 +134,10 @@ pub struct CorsSettings {
 pub struct NotificationSettings {
     /// How long before its expiry a token is told to be expiring.
     pub expiring_before: Duration,
+    /// Networks that receivers may be in although they are not public.
+    pub allowed_networks: Vec<IpNet>,
+    /// How long one attempt may take, from the look-up of the name to the head of the answer.
+    pub timeout: Duration,
 }
 
 /// Section `throttle`.
@@ -220,9 +225,7 @@ impl Config {
                 public_url: values.find("server.public_url").map(|url| url.trim_end_matches('/').to_owned()),
                 workers: required(values, "server.workers"),
                 docs: required(values, "server.docs"),
-                trusted_proxies: split(values.find("server.trusted_proxies").unwrap_or_default())
-                    .map(|address| address.parse().expect(CHECKED))
-                    .collect(),
+                trusted_proxies: list(values, "server.trusted_proxies"),
             },
             clouds: values.find(clouds::SECTION).and_then(clouds::parse).expect(CHECKED),
             data: DataSettings {
@@ -258,6 +261,8 @@ impl Config {
             },
             notifications: NotificationSettings {
                 expiring_before: seconds(values, "notifications.expiring_before_seconds"),
+                allowed_networks: list(values, "notifications.allowed_networks"),
+                timeout: seconds(values, "notifications.timeout_seconds"),
             },
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),
@@ -277,6 +282,10 @@ const CHECKED: &str = "each value was checked against its kind when it was read"
 
 fn required<T: std::str::FromStr<Err: fmt::Debug>>(values: &Values, name: &str) -> T {
     values.find(name).expect("the table gives this key a default").parse().expect(CHECKED)
+}
+
+fn list<T: std::str::FromStr<Err: fmt::Debug>>(values: &Values, name: &str) -> Vec<T> {
+    split(values.find(name).unwrap_or_default()).map(|element| element.parse().expect(CHECKED)).collect()
 }
 
 fn seconds(values: &Values, name: &str) -> Duration {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::ConfigError;
@@ -62,6 +63,9 @@ fn check(kind: Kind, value: &str) -> Option<()> {
         Kind::Choice(choices) => choices.contains(&value),
         Kind::Addresses => split(value).all(|address| address.parse::<IpAddr>().is_ok()),
         Kind::Origins => origins::parse(value).is_some(),
+        // Bits behind the prefix are mostly a slip of the prefix, which would open more than was meant.
+        Kind::Networks => split(value)
+            .all(|network| network.parse::<IpNet>().is_ok_and(|network| network == network.trunc())),
         Kind::Clouds => clouds::parse(value).is_some(),
         Kind::Socket => value.parse::<SocketAddr>().is_ok(),
     }
@@ -100,10 +104,10 @@ fn put_toml(values: &mut Values, name: &str, value: &toml::Value) -> Result<(), 
     let text = match (kind, value) {
         (Kind::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
         (Kind::Whole(..), toml::Value::Integer(number)) => Some(number.to_string()),
-        (Kind::Addresses | Kind::Origins, toml::Value::Array(list)) => {
+        (Kind::Addresses | Kind::Networks | Kind::Origins, toml::Value::Array(list)) => {
             list.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|list| list.join(","))
         }
-        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Origins | Kind::Clouds, _) => None,
+        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Networks | Kind::Origins | Kind::Clouds, _) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
         _ => None,
     };

@@ -64,6 +64,15 @@ fn a_wrong_value_is_named_by_its_key_and_never_shown() {
             "[server]\ntrusted_proxies = [\"canary\"]",
             "server.trusted_proxies: expected a list of IP addresses",
         ),
+        (
+            "[notifications]\nallowed_networks = [\"canary\"]",
+            "notifications.allowed_networks: expected a list of IP networks such as 10.20.0.0/16, without bits \
+             behind the prefix",
+        ),
+        (
+            "[notifications]\ntimeout_seconds = 31",
+            "notifications.timeout_seconds: expected a whole number from 1 to 30",
+        ),
         ("[log]\nformat = \"canary\"", "log.format: expected one of auto, human, json"),
         ("admin_key = 7", "admin_key: expected a string that is not empty"),
         ("admin_key = \"canary", "the configuration file is not well-formed TOML at line 1"),
@@ -138,4 +147,23 @@ fn hosts_are_mapped_to_clouds_by_a_section_or_a_variable() {
         assert!(error.starts_with("COUNTERMARK__CLOUDS: expected"), "{value}: {error}");
     }
     assert!(load("", &[("COUNTERMARK__CLOUDS__A", "c")], &[]).is_err());
+}
+
+#[test]
+fn networks_are_listed_by_prefix_and_a_slip_of_the_prefix_is_refused() {
+    let networks = |file: &str, environment: &[(&str, &str)]| {
+        load(file, environment, &[]).map(|config| config.notifications.allowed_networks)
+    };
+    let expected = ["10.20.0.0/16", "fd00::/8"].map(|network| network.parse().unwrap());
+    let file = "[notifications]\nallowed_networks = [\"10.20.0.0/16\", \"fd00::/8\"]";
+    assert_eq!(networks(file, &[]).unwrap(), expected);
+    let variable = "COUNTERMARK__NOTIFICATIONS__ALLOWED_NETWORKS";
+    assert_eq!(networks("", &[(variable, "10.20.0.0/16, fd00::/8")]).unwrap(), expected);
+    for wrong in ["10.20.0.0/8", "10.20.0.0", "10.20.0.0/33", "fd00::1/8", "fd00::", "localhost/8", "10/8"] {
+        let error = networks("", &[(variable, wrong)]).unwrap_err();
+        assert!(
+            error.starts_with("COUNTERMARK__NOTIFICATIONS__ALLOWED_NETWORKS: expected"),
+            "{wrong}: {error}"
+        );
+    }
 }
