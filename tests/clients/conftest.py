@@ -17,6 +17,7 @@ import pytest
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+pytest_plugins = ["upload_server", "browser", "receiver"]
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 START_SECONDS = 20
 
@@ -84,21 +85,26 @@ def listens(port: int) -> bool:
 class Countermark:
     """A running service with its administrator key."""
 
-    def __init__(self, url: str, folder: Path, child: subprocess.Popen[bytes]) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.url = url
         self.folder = folder
-        self.child = child
         self.session = requests.Session()
         self.session.headers["authorization"] = f"Bearer {ADMIN_KEY}"
+        self.run: Callable[[], subprocess.Popen[bytes]]
+        self.child: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Ends the process as a crash would: SIGKILL."""
+        self.child.kill()
+        self.child.wait()
+
+    def restart(self) -> None:
+        """Starts it again with the same settings, data and port; returns when it is ready."""
+        self.child = self.run()
 
     @property
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])
-
-    def stop(self) -> None:
-        """The service ends, as if the machine had gone."""
-        self.child.kill()
-        self.child.wait()
 
     def call(self, method: str, path: str, **options: object) -> requests.Response:
         """One request with the administrator key."""
@@ -133,14 +139,14 @@ def binary() -> Path:
     return built
 
 
-@pytest.fixture
-def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
-    """Starts services that end with the test; settings are given as `gate__trusted_proxies="127.0.0.1"`."""
+@contextmanager
+def countermarks(parent: Path) -> Iterator[StartCountermark]:
+    """Starts services that end with the block; each has a folder of its own."""
     with ExitStack() as running:
 
         def start(**settings: str) -> Countermark:
             port = free_port()
-            folder = tmp_path / f"countermark-{port}"
+            folder = parent / f"countermark-{port}"
             folder.mkdir()
             environment = {
                 "COUNTERMARK__ADMIN_KEY": ADMIN_KEY,
@@ -156,9 +162,18 @@ def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
                 except requests.ConnectionError:
                     return False
 
-            child = running.enter_context(process([binary(), "serve"], folder, is_ready, environment))
-            return Countermark(f"http://127.0.0.1:{port}", folder, child)
+            service = Countermark(f"http://127.0.0.1:{port}", folder)
+            service.run = lambda: running.enter_context(process([binary(), "serve"], folder, is_ready, environment))
+            service.restart()
+            return service
 
+        yield start
+
+
+@pytest.fixture
+def start_countermark(tmp_path: Path) -> Iterator[StartCountermark]:
+    """Starts services that end with the test; settings are given as `gate__trusted_proxies="127.0.0.1"`."""
+    with countermarks(tmp_path) as start:
         yield start
 
 

@@ -198,7 +198,7 @@ def without_the_gate_nothing_passes(bench: Bench) -> None:
     client = RawClient(bench.port)
     assert client.send(raw).status == 200
     bench.origin.take()
-    bench.countermark.stop()
+    bench.countermark.kill()
     assert [client.send(raw).status for _ in range(3)] == [bench.gate_down] * 3
     assert bench.origin.take() == []
 

@@ -9,6 +9,7 @@ mod escape;
 mod host;
 mod id;
 mod mime;
+mod notify;
 mod path_scope;
 mod permission;
 mod reason;
@@ -33,6 +34,7 @@ pub use decide::{
 pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
 pub use mime::{InvalidMimeGlob, MimeGlob};
+pub use notify::{Notify, TokenEvent};
 pub use path_scope::{BasePath, find_ambiguity};
 pub use permission::{InvalidPermission, Permission, PermissionSet};
 pub use reason::{DenyReason, Malformed};

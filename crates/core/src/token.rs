@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 use crate::id::{TokenId, TokenKind};
+use crate::notify::Notify;
 use crate::path_scope::BasePath;
 use crate::permission::PermissionSet;
 use crate::secret::{KeyVersion, SigningKey};
@@ -209,6 +210,8 @@ pub struct About {
     pub description: Option<String>,
     /// At most 20 short strings by name.
     pub labels: BTreeMap<String, String>,
+    /// What of its life is told to whom; `None` = nothing.
+    pub notify: Option<Notify>,
     /// Whether the expired record may be swept away.
     pub auto_delete: bool,
     /// Whether the value or secret is kept sealed and can be shown again.

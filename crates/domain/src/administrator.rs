@@ -75,6 +75,7 @@ impl Service {
             not_before: None,
             expiry: None,
             limit: None,
+            notify: None,
             auto_delete: false,
             recoverable: false,
             dialect: Dialect::Native,

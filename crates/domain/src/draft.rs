@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use countermark_core::{
-    BasePath, Counting, Dialect, Host, Permission, SigningSecret, UnixSeconds, UploadExtra, ViewerPassword,
+    BasePath, Counting, Dialect, Host, Notify, Permission, SigningSecret, UnixSeconds, UploadExtra,
+    ViewerPassword,
 };
 use zeroize::Zeroizing;
 
@@ -27,6 +28,8 @@ pub struct Draft {
     pub expiry: Option<Expiry>,
     /// Most uses.
     pub limit: Option<u64>,
+    /// What of its life is told to whom.
+    pub notify: Option<Notify>,
     /// Whether the expired record may be swept.
     pub auto_delete: bool,
     /// Whether the value or secret can be shown again.

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use countermark_core::{
-    About, ApiTerms, ImageTerms, KeySlot, KeyVersion, Purpose, SecretVersion, SigningSecret, Terms, Token,
-    TokenId, TokenKind, TokenValue, UnixSeconds, UploadTerms, Usage, ValueKind, ValueSlot, ViewerPassword,
-    preview, rights,
+    About, ApiTerms, ImageTerms, KeySlot, KeyVersion, Notify, Purpose, SecretVersion, SigningSecret, Terms,
+    Token, TokenId, TokenKind, TokenValue, UnixSeconds, UploadTerms, Usage, ValueKind, ValueSlot,
+    ViewerPassword, preview, rights,
 };
 use zeroize::Zeroizing;
 
@@ -72,6 +72,7 @@ impl Service {
         let (mut issued, credential) = self.build(id, draft, Some(caller.id()));
         rights::inherit(caller.terms(), &mut issued.token.terms);
         check_terms(&issued.token.terms)?;
+        check_notify(issued.token.about.notify.as_ref())?;
         caller.must_reach(&issued.token.terms)?;
         // Only now: hashing is slow on purpose, and whoever may not issue the token must not cause it.
         if let Purpose::ImageUrl(image) = &mut issued.token.terms.purpose {
@@ -150,6 +151,7 @@ impl Service {
             name: draft.name,
             description: draft.description,
             labels: draft.labels,
+            notify: draft.notify,
             auto_delete: draft.auto_delete,
             recoverable,
             preview: value.as_deref().map(|value| preview(value).to_owned()).unwrap_or_default(),
@@ -253,6 +255,21 @@ pub(crate) fn check_terms(terms: &Terms) -> Result<(), DomainError> {
         }),
         Purpose::ImageUrl(_) | Purpose::ApiKey(_) => Ok(()),
     }
+}
+
+/// Whoever is to be told must be told of something, and somebody of it.
+pub(crate) fn check_notify(notify: Option<&Notify>) -> Result<(), DomainError> {
+    let Some(notify) = notify else { return Ok(()) };
+    if !(1..=Notify::MAX_URLS).contains(&notify.urls.len()) {
+        return Err(DomainError::Invalid { pointer: "/notify/urls", detail: "expected 1 to 10 addresses" });
+    }
+    if notify.events.is_empty() {
+        return Err(DomainError::Invalid {
+            pointer: "/notify/events",
+            detail: "expected at least one event",
+        });
+    }
+    Ok(())
 }
 
 /// Most HTTP Basic users of one token.

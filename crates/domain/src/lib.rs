@@ -9,6 +9,7 @@ mod caller;
 mod explain;
 mod introspect;
 mod issue;
+mod notifications;
 mod regenerate;
 mod reveal;
 mod revoke;
@@ -20,6 +21,7 @@ mod view;
 
 mod draft;
 mod error;
+pub mod event;
 mod idempotency;
 mod service;
 
@@ -31,6 +33,7 @@ pub mod rng;
 mod statistics;
 pub mod store;
 mod viewer;
+mod webhook;
 mod window;
 
 #[cfg(test)]
@@ -39,6 +42,7 @@ mod testing;
 pub use authorize::{Answer, Credential, Facts, Question};
 pub use caller::Caller;
 pub use combiner::BATCH;
+pub use deliver::{Courier, Delivery, Parcel};
 pub use draft::{Draft, Expiry, NewPassword, Patch, PurposeDraft};
 pub use error::DomainError;
 pub use explain::Explanation;
@@ -46,7 +50,7 @@ pub use idempotency::Idempotency;
 pub use issue::{Issued, Outcome, Repeatable};
 pub use service::{NotReady, Service};
 pub use sign::SigningOrder;
-pub use update::{ExtraPatch, MAX_LABELS, TokenPatch, UploadPatch};
+pub use update::{ExtraPatch, MAX_LABELS, NotifyPatch, TokenPatch, UploadPatch};
 pub use upload::{UploadAnswer, UploadOrder, UploadResult, UploadSettings, UploadStanding};
 pub use upload_report::MAX_REPORT_BYTES;
 pub use view::Page;

@@ -9,6 +9,7 @@ use tokio::sync::RwLock;
 use crate::cache::{Cache, Entry, Known};
 use crate::clock::{TOLERATED_STEP_BACK_SECONDS, Timekeeper};
 use crate::combiner::Combiner;
+use crate::deliver::Deliveries;
 use crate::rng::Rng;
 use crate::statistics::Collector;
 use crate::store::{Lookup, Store, StoreError};
@@ -31,6 +32,9 @@ pub struct Service {
     /// Held from the transaction that changes uses until the cache knows of it: figures are taken over in the order of
     /// their transactions.
     pub(crate) booking: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) deliveries: Deliveries,
+    /// How long before its expiry a token is told to be expiring.
+    pub(crate) expiring_before_seconds: u64,
     last_ping: tokio::sync::Mutex<Option<Ping>>,
     /// Which cloud a host is for, whatever its paths say.
     pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
@@ -74,6 +78,8 @@ impl Service {
             windows: Windows::new(),
             uploads: UploadSettings::default(),
             booking,
+            deliveries: Deliveries::default(),
+            expiring_before_seconds: 86_400,
             last_ping: tokio::sync::Mutex::default(),
             clouds_by_host: std::collections::BTreeMap::new(),
         }
@@ -90,6 +96,13 @@ impl Service {
     #[must_use]
     pub const fn with_uploads(mut self, settings: UploadSettings) -> Self {
         self.uploads = settings;
+        self
+    }
+
+    /// The same with another time before an expiry at which tokens are told to be expiring; 86,400 seconds if not set.
+    #[must_use]
+    pub fn with_expiring_before(mut self, seconds: u64) -> Self {
+        self.expiring_before_seconds = seconds;
         self
     }
 

@@ -47,6 +47,7 @@ fn token(kind: TokenKind, purpose: Purpose) -> Token {
         name: None,
         description: None,
         labels: BTreeMap::new(),
+        notify: None,
         auto_delete: false,
         recoverable: false,
         preview: String::new(),

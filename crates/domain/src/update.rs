@@ -1,16 +1,16 @@
 //! Changing a token's configuration; its value, secret and uses stay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countermark_core::{
-    BasePath, Counting, Host, MimeGlob, Permission, Purpose, Token, TokenId, UnixSeconds, UploadExtra,
-    ViewerPassword, rights,
+    BasePath, Counting, Host, MimeGlob, Notify, Permission, Purpose, Token, TokenEvent, TokenId, UnixSeconds,
+    UploadExtra, ViewerPassword, rights,
 };
 
 use crate::caller::Caller;
 use crate::draft::{NewPassword, Patch};
 use crate::error::DomainError;
-use crate::issue::{check_terms, settled};
+use crate::issue::{check_notify, check_terms, settled};
 use crate::service::Service;
 
 /// The members to change. Members of another kind of token than the changed one are refused.
@@ -32,6 +32,8 @@ pub struct TokenPatch {
     pub expiry: Patch<UnixSeconds>,
     /// `limit`.
     pub limit: Patch<u64>,
+    /// `notify`; its members are patched each on its own.
+    pub notify: Patch<NotifyPatch>,
     /// `autoDelete`.
     pub auto_delete: Patch<bool>,
     /// `counting`, of imageUrl.
@@ -48,6 +50,30 @@ pub struct TokenPatch {
     pub clouds: Patch<Vec<String>>,
     /// `extra`, of imageUrl and upload.
     pub extra: ExtraPatch,
+}
+
+/// The members of `notify` to change.
+#[derive(Clone, Debug, Default)]
+pub struct NotifyPatch {
+    /// `urls`.
+    pub urls: Patch<Vec<String>>,
+    /// `events`.
+    pub events: Patch<Vec<TokenEvent>>,
+}
+
+impl NotifyPatch {
+    /// What the patch makes of what was asked for before.
+    pub fn over(self, former: Option<Notify>) -> Notify {
+        let mut notify = former.unwrap_or(Notify { urls: Vec::new(), events: Vec::new() });
+        self.urls.apply_to(&mut notify.urls);
+        self.events.apply_to(&mut notify.events);
+        // Whoever is named twice is told once.
+        let mut seen = BTreeSet::new();
+        notify.urls.retain(|url| seen.insert(url.clone()));
+        notify.events.sort_unstable();
+        notify.events.dedup();
+        notify
+    }
 }
 
 /// The members of `extra` to change.
@@ -131,6 +157,7 @@ impl Service {
             prepared.apply(&mut token)?;
             rights::inherit(caller.terms(), &mut token.terms);
             check_terms(&token.terms)?;
+            check_notify(token.about.notify.as_ref())?;
             caller.must_reach(&token.terms)?;
             token.terms.revision += 1;
             token.about.updated_at = self.now();
@@ -194,6 +221,11 @@ impl PreparedPatch {
         patch.refuse_other_kinds(token, self.viewers.is_some())?;
         patch.name.clone().apply_to_optional(&mut token.about.name);
         patch.description.clone().apply_to_optional(&mut token.about.description);
+        match patch.notify.clone() {
+            Patch::Keep => {}
+            Patch::Clear => token.about.notify = None,
+            Patch::Set(patch) => token.about.notify = Some(patch.over(token.about.notify.take())),
+        }
         patch.auto_delete.clone().apply_to(&mut token.about.auto_delete);
         apply_labels(&patch.labels, &mut token.about.labels)?;
         let terms = &mut token.terms;
@@ -261,6 +293,7 @@ impl TokenPatch {
             ("notBefore", self.not_before.is_mentioned()),
             ("expiry", self.expiry.is_mentioned()),
             ("limit", self.limit.is_mentioned()),
+            ("notify", self.notify.is_mentioned()),
             ("autoDelete", self.auto_delete.is_mentioned()),
             ("counting", self.counting.is_mentioned()),
             ("countWindow", self.count_window.is_mentioned()),

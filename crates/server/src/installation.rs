@@ -56,8 +56,12 @@ pub async fn open(
         }
     };
     let time = Arc::new(Timekeeper::new(clock, highest));
-    let service = Service::new(store, cache, time, rng).with_uploads(config.uploads);
-    Ok(Arc::new(service.with_clouds_by_host(config.clouds.clone())))
+    let service = Service::new(store, cache, time, rng);
+    let service = service
+        .with_clouds_by_host(config.clouds.clone())
+        .with_uploads(config.uploads)
+        .with_expiring_before(config.notifications.expiring_before.as_secs());
+    Ok(Arc::new(service))
 }
 
 /// The generator in the form that the store takes.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::{Data, ServiceConfig};
-use countermark_domain::Service;
 use countermark_domain::clock::Clock;
 use countermark_domain::rng::Rng;
+use countermark_domain::{Courier, Service};
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::app::routes;
 use crate::config::Config;
@@ -34,6 +34,8 @@ pub struct Running {
     /// The administrator key, if this start has made the installation and generated one.
     pub first_key: Option<FirstKey>,
     service: Arc<Service>,
+    /// Without one, notifications wait in the outbox.
+    courier: Option<Arc<dyn Courier>>,
     server: Server,
     metrics: Option<ServerHandle>,
 }
@@ -66,6 +68,7 @@ pub async fn start(
             public_url: config.public_url(),
             first_key,
             service,
+            courier: None,
             server: servers.server,
             metrics: servers.metrics.map(|(_, handle)| handle),
         }),
@@ -77,6 +80,13 @@ pub async fn start(
 }
 
 impl Running {
+    /// The same with whoever sends its notifications.
+    #[must_use]
+    pub fn with_courier(mut self, courier: Arc<dyn Courier>) -> Self {
+        self.courier = Some(courier);
+        self
+    }
+
     /// Stops the server: `stop(true)` lets running requests finish.
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
@@ -94,10 +104,19 @@ impl Running {
     pub async fn run(self) -> io::Result<()> {
         let (stop, stopped) = oneshot::channel();
         let housekeeping = actix_web::rt::spawn(keep_house(Arc::clone(&self.service), stopped));
+        let deliveries = self.courier.map(|courier| {
+            let service = Arc::clone(&self.service);
+            actix_web::rt::spawn(async move { service.run_deliveries(&*courier).await })
+        });
         let ended = self.server.await;
         // Told and awaited, not aborted: a flush that is cut short has written what it does not know to be written.
         drop(stop);
         let _ = housekeeping.await;
+        if let Some(deliveries) = deliveries {
+            self.service.stop_deliveries();
+            // What is cut off here is delivered again after the next start.
+            let _ = timeout(LAST_DELIVERIES, deliveries).await;
+        }
         if let Some(metrics) = self.metrics {
             metrics.stop(false).await;
         }
@@ -158,13 +177,17 @@ impl Background {
     }
 }
 
+/// How long attempts under way may take to end when the service stops.
+const LAST_DELIVERIES: Duration = Duration::from_secs(5);
+
 /// How late statistics may be in the database.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
 
 /// Flushes between two sweeps: one minute.
 const FLUSHES_PER_SWEEP: u32 = 30;
 
-/// Writes statistics and the highest time, ends uploads at their deadline and sweeps expired tokens away, for ever.
+/// Writes statistics and the highest time, has notifications delivered that have become due, ends uploads
+/// at their deadline, tells of tokens that expire, and sweeps away what is over, for ever.
 async fn keep_house(service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
     let mut beat = interval(FLUSH_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -177,8 +200,11 @@ async fn keep_house(service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
             }
             note("statistics", service.flush().await.map(|()| 0), &mut fails);
             note("uploads", service.expire_uploads().await.map(|_| 0), &mut uploads_fail);
+            service.wake_deliveries();
         }
-        note("sweep", service.sweep().await, &mut fails);
+        note("expired tokens swept away", service.sweep().await, &mut fails);
+        note("tokens told to be expiring", service.tell_expiring().await, &mut fails);
+        note("old notifications forgotten", service.forget_notifications().await, &mut fails);
     }
 }
 
@@ -190,12 +216,12 @@ fn note<E: std::fmt::Display>(what: &str, result: Result<u64, E>, fails: &mut bo
             *fails = true;
         }
         Err(_) => {}
-        Ok(swept) => {
+        Ok(count) => {
             if std::mem::take(fails) {
                 tracing::info!(what, "housekeeping works again");
             }
-            if swept > 0 {
-                tracing::info!(tokens = swept, "expired tokens were swept away");
+            if count > 0 {
+                tracing::info!(what, count, "housekeeping");
             }
         }
     }

@@ -58,15 +58,28 @@ impl Metrics {
             None,
             SharedString::const_str("Decisions by their code."),
         );
+        recorder.describe_counter(
+            DELIVERIES.into(),
+            None,
+            SharedString::const_str("Attempts to deliver notifications by what they came to."),
+        );
+        describe(OUTBOX_SIZE, "Notifications that wait for their next attempt.");
+        describe(OUTBOX_AGE, "Age of the oldest waiting notification in seconds; 0 if none waits.");
         describe(CACHED_TOKENS, "Tokens in the cache.");
         describe(CLOCK_BEHIND, "Seconds by which the machine's clock is behind the highest time seen.");
         Self { recorder }
     }
 
-    /// The figures of `service` in the text format of Prometheus.
-    pub fn render(&self, service: &Service) -> String {
+    /// The figures of `service` in the text format of Prometheus. Those of the outbox come from the store; while it fails
+    /// they stay as they were.
+    pub async fn render(&self, service: &Service) -> String {
+        let outbox = service.outbox().await;
         for (code, total) in service.decision_totals() {
             let key = Key::from_parts(DECISIONS, vec![Label::from_static_parts("code", code)]);
+            self.recorder.register_counter(&key, &METADATA).absolute(total);
+        }
+        for (outcome, total) in service.delivery_totals() {
+            let key = Key::from_parts(DELIVERIES, vec![Label::from_static_parts("outcome", outcome)]);
             self.recorder.register_counter(&key, &METADATA).absolute(total);
         }
         let gauge = |name: &'static str, value: u64| {
@@ -74,6 +87,13 @@ impl Metrics {
         };
         gauge(CACHED_TOKENS, service.cached_tokens() as u64);
         gauge(CLOCK_BEHIND, service.seconds_behind());
+        match outbox {
+            Ok((waiting, age_seconds)) => {
+                gauge(OUTBOX_SIZE, waiting);
+                gauge(OUTBOX_AGE, age_seconds);
+            }
+            Err(error) => tracing::warn!(%error, "the outbox cannot be measured"),
+        }
         self.recorder.handle().render()
     }
 }
@@ -86,5 +106,8 @@ impl Default for Metrics {
 
 const DECISIONS: &str = "countermark_decisions_total";
 const CACHED_TOKENS: &str = "countermark_cached_tokens";
+const DELIVERIES: &str = "countermark_deliveries_total";
+const OUTBOX_SIZE: &str = "countermark_outbox_notifications";
+const OUTBOX_AGE: &str = "countermark_outbox_age_seconds";
 const CLOCK_BEHIND: &str = "countermark_clock_behind_seconds";
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));

@@ -72,6 +72,11 @@ impl Sealer {
         self.version
     }
 
+    /// Random bytes of the source that nonces come from.
+    pub(crate) fn fill_random(&self, bytes: &mut [u8]) {
+        (self.fill_random)(bytes);
+    }
+
     /// Nonce and ciphertext. The nonce is random: 192 bits never repeat.
     pub(crate) fn seal(&self, cell: Cell<'_>, text: &[u8]) -> Vec<u8> {
         let mut nonce = [0u8; NONCE_LENGTH];

@@ -11,7 +11,10 @@ use countermark_core::{
 };
 use zeroize::Zeroizing;
 
-pub use notification::{NewNotification, NotificationStore};
+pub use notification::{
+    Attempt, Attempted, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS, NewNotification,
+    Next, Notification, NotificationFilter, NotificationSecret, NotificationState, NotificationStore, Outbox,
+};
 pub use upload::{
     ENDED_UPLOAD_SECONDS, ExpiredUploads, NewUpload, Upload, UploadBegun, UploadEnd, UploadEnded,
     UploadState, UploadStore,

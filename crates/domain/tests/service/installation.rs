@@ -165,6 +165,7 @@ fn draft(limit: Option<u64>, purpose: PurposeDraft) -> Draft {
         not_before: None,
         expiry: None,
         limit,
+        notify: None,
         auto_delete: false,
         recoverable: false,
         dialect: Dialect::Native,

@@ -89,6 +89,7 @@ pub(super) const KEYS: &[Key] = &[
     key("uploads.deadline_seconds", Kind::Whole(1, 30 * DAY), Some("86400")),
     key("uploads.open_per_token", Kind::Whole(1, 1_000_000), Some("100")),
     key("cors.allowed_origins", Kind::Origins, Some("")),
+    key("notifications.expiring_before_seconds", Kind::Whole(60, 365 * DAY), Some("86400")),
     key("notifications.allowed_networks", Kind::Networks, Some("")),
     key("notifications.timeout_seconds", Kind::Whole(1, 30), Some("15")),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),

@@ -48,7 +48,7 @@ pub struct Config {
     pub uploads: UploadSettings,
     /// Which browsers may call.
     pub cors: CorsSettings,
-    /// How notifications are sent.
+    /// What is told to receivers.
     pub notifications: NotificationSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
@@ -136,6 +136,8 @@ pub struct CorsSettings {
 /// Section `notifications`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotificationSettings {
+    /// How long before its expiry a token is told to be expiring.
+    pub expiring_before: Duration,
     /// Networks that receivers may be in although they are not public.
     pub allowed_networks: Vec<IpNet>,
     /// How long one attempt may take, from the look-up of the name to the head of the answer.
@@ -264,6 +266,7 @@ impl Config {
                 allowed_origins: values.find("cors.allowed_origins").and_then(origins::parse).expect(CHECKED),
             },
             notifications: NotificationSettings {
+                expiring_before: seconds(values, "notifications.expiring_before_seconds"),
                 allowed_networks: networks(values, "notifications.allowed_networks"),
                 timeout: seconds(values, "notifications.timeout_seconds"),
             },

@@ -40,7 +40,22 @@ pub async fn unbound_caller(
     state: &AppState,
     permission: &'static str,
 ) -> Result<Caller, Problem> {
-    let caller = caller(request, state, permission).await?;
+    demand_unbound(caller(request, state, permission).await?)
+}
+
+/// As [`unbound_caller`], with address and request id for the audit log.
+///
+/// # Errors
+/// As [`unbound_caller`].
+pub async fn audited_unbound_caller(
+    request: &HttpRequest,
+    state: &AppState,
+    permission: &'static str,
+) -> Result<Caller, Problem> {
+    demand_unbound(audited_caller(request, state, permission).await?)
+}
+
+fn demand_unbound(caller: Caller) -> Result<Caller, Problem> {
     if caller.is_unbound() {
         return Ok(caller);
     }

@@ -9,6 +9,7 @@ mod cursor;
 mod error;
 mod explain;
 mod introspect;
+mod notifications;
 mod question;
 mod refusals;
 mod signed_urls;
@@ -50,7 +51,16 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/uploads/{id}/complete").post(uploads::complete::complete_upload))
         .service(at("/v1/uploads/{id}/abort").post(uploads::abort::abort_upload))
         .service(at("/v1/stats").get(stats::view_stats))
-        .service(at("/v1/audit").get(audit::view_audit_log));
+        .service(at("/v1/audit").get(audit::view_audit_log))
+        .service(at("/v1/notifications").get(notifications::list::list_notifications))
+        .service(at("/v1/notifications/test").post(notifications::test::send_test_notification))
+        .service(at("/v1/notifications/{id}").get(notifications::view::view_notification))
+        .service(at("/v1/notifications/{id}/replay").post(notifications::replay::replay_notification))
+        .service(
+            at("/v1/notification-secrets")
+                .get(notifications::secrets::view_notification_secrets)
+                .post(notifications::secrets::rotate_notification_secret),
+        );
 }
 
 /// The OpenAPI document of the native API.
@@ -74,6 +84,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "uploads", description = "An upload reserves one use when it begins; it is spent when the upload completes and goes back when it is aborted."),
         (name = "figures", description = "Uses and refusals over time, and the audit log."),
         (name = "gate", description = "Proxies ask here, for each request of a client, whether it may go on."),
+        (name = "notifications", description = "What is told to receivers, as Standard Webhooks 1.0."),
         (name = "operations", description = "Health and metrics.")
     ),
     paths(
@@ -100,6 +111,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
         crate::gate::forward_auth_nginx,
         crate::gate::forward_auth_forwarded,
         crate::gate::forward_auth_envoy,
+        notifications::list::list_notifications,
+        notifications::view::view_notification,
+        notifications::replay::replay_notification,
+        notifications::test::send_test_notification,
+        notifications::secrets::view_notification_secrets,
+        notifications::secrets::rotate_notification_secret,
         crate::ops::healthz,
         crate::ops::readyz,
         crate::ops::metrics,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_core::{Token, TokenEvent, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::store::{
     AuditEntry, Change, Changed, IDEMPOTENCY_SECONDS, Inserted, KeptAnswer, NewCredential, Position,
     StoreError,
@@ -10,6 +10,7 @@ use countermark_domain::store::{
 use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::credential::{self, Stored};
+use super::notice::{self, Armed};
 use super::row::{Reader, signed};
 use super::writer::Verdict;
 use super::{Vault, audit, idempotency, unavailable};
@@ -81,8 +82,9 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     let about = &token.about;
     sqlx::query(
         "INSERT INTO access_tokens (id, name, description, owner, labels, not_before, terms, auto_delete, sweep_at,
-                                    recoverable, preview, dialect, created_at, updated_at, created_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                                    recoverable, preview, dialect, created_at, updated_at, created_by, notify,
+                                    expiring_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )
     .bind(token.terms.id.to_string())
     .bind(&about.name)
@@ -99,6 +101,8 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     .bind(signed(about.created_at.get()))
     .bind(signed(about.updated_at.get()))
     .bind(about.created_by.map(|id| id.to_string()))
+    .bind(notify(token))
+    .bind(optional(notice::expiring_at(token)))
     .execute(connection)
     .await
     .map_err(unavailable)?;
@@ -106,9 +110,11 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
 }
 
 async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
+    let armed = Armed::anew(token, token.usage.used);
     sqlx::query(
-        "INSERT INTO token_counters (token, revision, enabled, revoked_at, expiry, use_limit, used, last_used_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO token_counters (token, revision, enabled, revoked_at, expiry, use_limit, used, last_used_at,
+                                     notice_at, near_is_due)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )
     .bind(token.terms.id.to_string())
     .bind(signed(token.terms.revision))
@@ -118,6 +124,8 @@ async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Re
     .bind(token.terms.limit.map(signed))
     .bind(signed(token.usage.used))
     .bind(optional(token.usage.last_used_at))
+    .bind(armed.notice_at.map(signed))
+    .bind(armed.near_is_due)
     .execute(connection)
     .await
     .map_err(unavailable)?;
@@ -130,21 +138,28 @@ pub(crate) async fn update(
     expected: u64,
     entry: AuditEntry,
 ) -> Result<Verdict<Changed>, StoreError> {
-    let used = match judge(connection, token.terms.id, expected).await? {
-        Ok(used) => used,
+    let standing = match judge(connection, token.terms.id, expected).await? {
+        Ok(standing) => standing,
         Err(refusal) => return Ok(Verdict::Undo(refusal)),
     };
+    let used = standing.used;
     if token.terms.limit.is_some_and(|limit| limit < used) {
         return Ok(Verdict::Undo(Changed::LimitBelowUsed));
     }
+    let is_same_limit = standing.limit == token.terms.limit;
+    let armed = if is_same_limit { standing.armed.kept(token, used) } else { Armed::anew(token, used) };
     sqlx::query(
-        "UPDATE token_counters SET revision = ?2, enabled = ?3, expiry = ?4, use_limit = ?5 WHERE token = ?1",
+        "UPDATE token_counters
+         SET revision = ?2, enabled = ?3, expiry = ?4, use_limit = ?5, notice_at = ?6, near_is_due = ?7
+         WHERE token = ?1",
     )
     .bind(token.terms.id.to_string())
     .bind(signed(token.terms.revision))
     .bind(token.terms.enabled)
     .bind(optional(token.terms.expiry))
     .bind(token.terms.limit.map(signed))
+    .bind(armed.notice_at.map(signed))
+    .bind(armed.near_is_due)
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
@@ -159,7 +174,8 @@ async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     sqlx::query(
         "UPDATE access_tokens
          SET name = ?2, description = ?3, owner = ?4, labels = ?5, not_before = ?6, terms = ?7, auto_delete = ?8,
-             sweep_at = ?9, updated_at = ?10
+             sweep_at = ?9, updated_at = ?10, notify = ?11,
+             expiring_at = iif(?12 IS expiring_told, NULL, ?12)
          WHERE id = ?1",
     )
     .bind(token.terms.id.to_string())
@@ -172,6 +188,8 @@ async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     .bind(about.auto_delete)
     .bind(sweep_at(token))
     .bind(signed(about.updated_at.get()))
+    .bind(notify(token))
+    .bind(optional(notice::expiring_at(token)))
     .execute(connection)
     .await
     .map_err(unavailable)?;
@@ -234,23 +252,39 @@ async fn update_preview(connection: &mut SqliteConnection, token: &Token) -> Res
     Ok(())
 }
 
-/// The uses so far of a token that has the expected revision, or why it must not be changed.
+/// How a token stands that is to be changed.
+struct Standing {
+    used: u64,
+    limit: Option<u64>,
+    armed: Armed,
+}
+
+/// How a token stands that has the expected revision, or why it must not be changed.
 async fn judge(
     connection: &mut SqliteConnection,
     id: TokenId,
     expected: u64,
-) -> Result<Result<u64, Changed>, StoreError> {
-    let row = sqlx::query("SELECT token, revision, used FROM token_counters WHERE token = ?1")
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await
-        .map_err(unavailable)?;
+) -> Result<Result<Standing, Changed>, StoreError> {
+    let row = sqlx::query(
+        "SELECT token, revision, used, use_limit, notice_at, near_is_due FROM token_counters WHERE token = ?1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
     let Some(row) = row else { return Ok(Err(Changed::Gone)) };
     let reader = Reader::new(&row, "token_counters", "token");
     if reader.unsigned("revision")? != expected {
         return Ok(Err(Changed::Stale));
     }
-    Ok(Ok(reader.unsigned("used")?))
+    Ok(Ok(Standing {
+        used: reader.unsigned("used")?,
+        limit: reader.optional_unsigned("use_limit")?,
+        armed: Armed {
+            notice_at: reader.optional_unsigned("notice_at")?,
+            near_is_due: reader.column("near_is_due")?,
+        },
+    }))
 }
 
 /// All that a token has issued, down to the last; UNION also ends on a circle.
@@ -299,6 +333,7 @@ pub(crate) async fn descent(readers: &SqlitePool, id: TokenId) -> Result<Vec<(To
 
 pub(crate) async fn revoke(
     connection: &mut SqliteConnection,
+    vault: &Vault,
     id: TokenId,
     at: UnixSeconds,
     judged: Option<&[(TokenId, u64)]>,
@@ -323,6 +358,7 @@ pub(crate) async fn revoke(
         return Ok(Verdict::Keep(Some(revoked)));
     }
     end(connection, &live, at).await?;
+    notice::tell(connection, vault, TokenEvent::Revoked, &live, at).await?;
     let change = announce(connection, live, Vec::new()).await?;
     Ok(Verdict::Announce(Some(revoked), change))
 }
@@ -332,7 +368,7 @@ async fn end(connection: &mut SqliteConnection, live: &[TokenId], at: UnixSecond
     for statement in [
         "UPDATE token_counters SET revoked_at = ?2, revision = revision + 1
          WHERE token IN (SELECT value FROM json_each(?1))",
-        "UPDATE access_tokens SET updated_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
+        "UPDATE access_tokens SET updated_at = ?2, expiring_at = NULL WHERE id IN (SELECT value FROM json_each(?1))",
     ] {
         sqlx::query(statement)
             .bind(&ids)
@@ -346,9 +382,14 @@ async fn end(connection: &mut SqliteConnection, live: &[TokenId], at: UnixSecond
 
 pub(crate) async fn purge(
     connection: &mut SqliteConnection,
+    vault: &Vault,
     id: TokenId,
     entry: AuditEntry,
 ) -> Result<Verdict<bool>, StoreError> {
+    // Whoever wants to know of a token's end learns of it also if it ends this way.
+    if descendants(&mut *connection, id, false).await?.iter().any(|one| one.is_live) {
+        notice::tell(connection, vault, TokenEvent::Revoked, &[id], entry.at).await?;
+    }
     // Credentials, counters and figures go with it by their foreign keys.
     let done = sqlx::query("DELETE FROM access_tokens WHERE id = ?1")
         .bind(id.to_string())
@@ -416,6 +457,11 @@ async fn announce(
 
 fn labels(token: &Token) -> String {
     serde_json::to_string(&token.about.labels).expect("a map of strings serialises")
+}
+
+fn notify(token: &Token) -> Option<String> {
+    let notify = token.about.notify.as_ref()?;
+    Some(serde_json::to_string(notify).expect("lists of strings serialise"))
 }
 
 fn sweep_at(token: &Token) -> Option<i64> {

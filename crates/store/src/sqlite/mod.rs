@@ -10,7 +10,9 @@ mod installation;
 mod list;
 pub(crate) mod maintain;
 pub(crate) mod migrate;
+mod notice;
 mod notification;
+mod notification_secret;
 #[cfg(test)]
 mod plan_tests;
 pub(crate) mod rotate;
@@ -24,13 +26,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_core::{NotificationId, Token, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::store::{
     AuditEntry, AuditFilter, AuditRecord, Changed, HourlyDecisions, HourlyUse, IdempotencyKey, Inserted,
     KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
     StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{ConnectOptions, SqlitePool};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use self::change::Regeneration;
@@ -62,6 +65,13 @@ impl Vault {
         self.sealer.open_text(cell, sealed)
     }
 
+    /// The id of a notification that is written at `now`.
+    fn new_notification_id(&self, now: UnixSeconds) -> NotificationId {
+        let mut random = [0; 10];
+        self.sealer.fill_random(&mut random);
+        NotificationId::from_parts(now.get() * 1000, random)
+    }
+
     fn demand(&self, cell: Cell<'_>, version: u64) -> Result<(), StoreError> {
         if version == u64::from(self.sealer.version()) {
             Ok(())
@@ -76,6 +86,8 @@ pub(crate) struct SqliteStore {
     readers: SqlitePool,
     writer: WriterHandle,
     vault: Arc<Vault>,
+    /// Told of every row that is put into the outbox.
+    added: Arc<Notify>,
 }
 
 impl SqliteStore {
@@ -86,8 +98,9 @@ impl SqliteStore {
         let mut connection = options.connect().await.map_err(unavailable)?;
         migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await?;
         let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
-        let writer = WriterHandle::start(connection, options, settings.listener, lock)?;
-        Ok(Self { readers: files::readers(path), writer, vault: Arc::new(vault) })
+        let added = Arc::new(Notify::new());
+        let writer = WriterHandle::start(connection, options, settings.listener, added.clone(), lock).await?;
+        Ok(Self { readers: files::readers(path), writer, vault: Arc::new(vault), added })
     }
 }
 
@@ -113,8 +126,8 @@ impl Store for SqliteStore {
     }
 
     async fn take_uses(&self, uses: &[UseRequest], now: UnixSeconds) -> Result<Vec<UseOutcome>, StoreError> {
-        let uses = uses.to_vec();
-        self.writer.run(async move |connection| take::take(connection, &uses, now).await).await
+        let (vault, uses) = (self.vault.clone(), uses.to_vec());
+        self.writer.run(async move |connection| take::take(connection, &vault, &uses, now).await).await
     }
 
     async fn add_statistics(&self, statistics: &Statistics) -> Result<(), StoreError> {
@@ -194,14 +207,17 @@ impl Store for SqliteStore {
         judged: Option<&[(TokenId, u64)]>,
         audit: AuditEntry,
     ) -> Result<Option<Vec<TokenId>>, StoreError> {
-        let judged = judged.map(<[_]>::to_vec);
+        let (vault, judged) = (self.vault.clone(), judged.map(<[_]>::to_vec));
         self.writer
-            .run(async move |connection| change::revoke(connection, id, at, judged.as_deref(), audit).await)
+            .run(async move |connection| {
+                change::revoke(connection, &vault, id, at, judged.as_deref(), audit).await
+            })
             .await
     }
 
     async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError> {
-        self.writer.run(async move |connection| change::purge(connection, id, audit).await).await
+        let vault = self.vault.clone();
+        self.writer.run(async move |connection| change::purge(connection, &vault, id, audit).await).await
     }
 
     async fn sweep(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {

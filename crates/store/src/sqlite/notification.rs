@@ -1,20 +1,391 @@
 //! The outbox.
 
 use async_trait::async_trait;
-use countermark_core::UnixSeconds;
-use countermark_domain::store::{NewNotification, NotificationStore, StoreError};
-use sqlx::SqliteConnection;
+use countermark_core::{NotificationId, UnixSeconds};
+use countermark_domain::store::{
+    Attempt, Attempted, AuditEntry, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
+    NewNotification, Next, Notification, NotificationFilter, NotificationSecret, NotificationState,
+    NotificationStore, Outbox, StoreError,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
+use zeroize::Zeroizing;
 
-use super::SqliteStore;
+use super::row::{Reader, signed};
+use super::writer::Verdict;
+use super::{SqliteStore, audit, notice, notification_secret as secret, unavailable};
 
 #[async_trait]
-impl NotificationStore for SqliteStore {}
+impl NotificationStore for SqliteStore {
+    async fn enqueue_notification(&self, new: NewNotification, entry: AuditEntry) -> Result<(), StoreError> {
+        self.writer
+            .run(async move |connection| {
+                audit::append(connection, &entry).await?;
+                enqueue(connection, &[new], entry.at).await?;
+                Ok(Verdict::Keep(()))
+            })
+            .await
+    }
+
+    async fn claim_notifications(
+        &self,
+        now: UnixSeconds,
+        lease_until: UnixSeconds,
+        busy: &[String],
+        at_most: u32,
+    ) -> Result<Vec<DueNotification>, StoreError> {
+        let busy = serde_json::to_string(busy).expect("a list of strings serialises");
+        self.writer
+            .run(async move |connection| claim(connection, now, lease_until, &busy, at_most).await)
+            .await
+    }
+
+    async fn record_attempts(&self, attempts: &[Attempted]) -> Result<(), StoreError> {
+        let attempts = attempts.to_vec();
+        self.writer
+            .run(async move |connection| {
+                for attempt in &attempts {
+                    record(connection, attempt).await?;
+                }
+                Ok(Verdict::Keep(()))
+            })
+            .await
+    }
+
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<Notification>, StoreError> {
+        list(&self.readers, filter).await
+    }
+
+    async fn find_notification(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<(Notification, Vec<Attempt>)>, StoreError> {
+        find(&self.readers, id).await
+    }
+
+    async fn replay_notification(&self, id: NotificationId, entry: AuditEntry) -> Result<bool, StoreError> {
+        let is_there = self.writer.run(async move |connection| replay(connection, id, &entry).await).await?;
+        if is_there {
+            self.added.notify_one();
+        }
+        Ok(is_there)
+    }
+
+    async fn notification_secrets(&self) -> Result<Vec<NotificationSecret>, StoreError> {
+        secret::read(&self.readers, &self.vault).await
+    }
+
+    async fn found_notification_secret(
+        &self,
+        text: &Zeroizing<String>,
+        now: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        let (vault, text) = (self.vault.clone(), text.clone());
+        self.writer.run(async move |connection| secret::found(connection, &vault, &text, now).await).await
+    }
+
+    async fn rotate_notification_secret(
+        &self,
+        text: &Zeroizing<String>,
+        overlap_until: UnixSeconds,
+        entry: AuditEntry,
+    ) -> Result<NotificationSecret, StoreError> {
+        let (vault, text) = (self.vault.clone(), text.clone());
+        self.writer
+            .run(async move |connection| {
+                secret::rotate(connection, &vault, &text, overlap_until, &entry).await
+            })
+            .await
+    }
+
+    async fn note_revealed_secrets(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.writer
+            .run(async move |connection| audit::append(connection, &entry).await.map(Verdict::Keep))
+            .await
+    }
+
+    async fn tell_expiring(
+        &self,
+        now: UnixSeconds,
+        horizon: UnixSeconds,
+        at_most: u32,
+    ) -> Result<u64, StoreError> {
+        let vault = self.vault.clone();
+        self.writer
+            .run(async move |connection| {
+                let told = notice::tell_expiring(connection, &vault, now, horizon, at_most).await?;
+                Ok(if told == 0 { Verdict::Undo(0) } else { Verdict::Keep(told) })
+            })
+            .await
+    }
+
+    async fn forget_notifications(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {
+        self.writer.run(async move |connection| forget(connection, now, at_most).await).await
+    }
+
+    async fn outbox(&self) -> Result<Outbox, StoreError> {
+        let row = sqlx::query(
+            "SELECT 'outbox' AS id, count(*) AS waiting, min(created_at) AS oldest
+             FROM notifications WHERE state = 'pending'",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let reader = Reader::new(&row, "notifications", "id");
+        Ok(Outbox { waiting: reader.unsigned("waiting")?, oldest: reader.optional_instant("oldest")? })
+    }
+
+    async fn notification_added(&self) {
+        self.added.notified().await;
+    }
+}
 
 /// Puts notifications into the outbox, within the transaction of what they tell.
 pub(super) async fn enqueue(
-    _connection: &mut SqliteConnection,
-    _new: &[NewNotification],
-    _now: UnixSeconds,
+    connection: &mut SqliteConnection,
+    new: &[NewNotification],
+    now: UnixSeconds,
 ) -> Result<(), StoreError> {
+    for one in new {
+        sqlx::query(
+            "INSERT INTO notifications (id, address, event, token, body, state, created_at, attempts, failures,
+                                        next_attempt_at, ended_at)
+             SELECT ?1, ?2, ?3, ?4, ?5, iif(is_off, 'disabled', 'pending'), ?6, 0, 0, iif(is_off, NULL, ?6),
+                    iif(is_off, ?6, NULL)
+             FROM (SELECT EXISTS (SELECT 1 FROM disabled_addresses WHERE token = ?4 AND address = ?2) AS is_off)",
+        )
+        .bind(one.id.to_string())
+        .bind(&one.address)
+        .bind(one.event)
+        .bind(one.token.map(|id| id.to_string()))
+        .bind(&one.body)
+        .bind(signed(now.get()))
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    }
     Ok(())
+}
+
+/// Finds what is due by its index.
+pub(super) const CLAIM: &str = "
+    UPDATE notifications SET next_attempt_at = ?2
+    WHERE id IN (SELECT id FROM notifications
+                 WHERE state = 'pending' AND next_attempt_at <= ?1
+                   AND address NOT IN (SELECT value FROM json_each(?3))
+                 ORDER BY next_attempt_at LIMIT ?4)
+    RETURNING id, address, body, token, failures";
+
+async fn claim(
+    connection: &mut SqliteConnection,
+    now: UnixSeconds,
+    lease_until: UnixSeconds,
+    busy: &str,
+    at_most: u32,
+) -> Result<Verdict<Vec<DueNotification>>, StoreError> {
+    let rows = sqlx::query(CLAIM)
+        .bind(signed(now.get()))
+        .bind(signed(lease_until.get()))
+        .bind(busy)
+        .bind(at_most)
+        .fetch_all(connection)
+        .await
+        .map_err(unavailable)?;
+    let read = |row| {
+        let reader = Reader::new(row, "notifications", "id");
+        Ok(DueNotification {
+            id: reader.parsed("id")?,
+            address: reader.column("address")?,
+            body: reader.column("body")?,
+            token: reader.optional_token_id("token")?,
+            failures: u32::try_from(reader.unsigned("failures")?).map_err(|_| reader.corrupt("failures"))?,
+        })
+    };
+    let due: Vec<DueNotification> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(if due.is_empty() { Verdict::Undo(due) } else { Verdict::Keep(due) })
+}
+
+async fn record(connection: &mut SqliteConnection, attempt: &Attempted) -> Result<(), StoreError> {
+    let id = attempt.id.to_string();
+    sqlx::query(
+        "INSERT INTO notification_attempts (notification, number, at, status, reason, millis)
+         SELECT id, attempts + 1, ?2, ?3, ?4, ?5 FROM notifications WHERE id = ?1",
+    )
+    .bind(&id)
+    .bind(signed(attempt.at.get()))
+    .bind(attempt.outcome.ok())
+    .bind(attempt.outcome.err())
+    .bind(signed(attempt.millis))
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    sqlx::query("UPDATE notifications SET attempts = attempts + 1 WHERE id = ?1")
+        .bind(&id)
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let (state, next_attempt_at) = match attempt.next {
+        Next::Delivered => (NotificationState::Delivered, None),
+        Next::Retry(at) => (NotificationState::Pending, Some(signed(at.get()))),
+        Next::Dead => (NotificationState::Dead, None),
+        Next::Disabled => (NotificationState::Disabled, None),
+    };
+    let is_delivered = state == NotificationState::Delivered;
+    sqlx::query(
+        "UPDATE notifications
+         SET state = ?2, next_attempt_at = ?3, ended_at = ?4, failures = failures + NOT ?5
+         WHERE id = ?1 AND (state = 'pending' OR ?5)",
+    )
+    .bind(&id)
+    .bind(state.name())
+    .bind(next_attempt_at)
+    .bind(next_attempt_at.is_none().then(|| signed(attempt.ended_at.get())))
+    .bind(is_delivered)
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    match attempt.next {
+        Next::Disabled => disable_address(connection, &id, attempt.ended_at).await,
+        Next::Delivered => enable_address(connection, &id).await,
+        Next::Retry(_) | Next::Dead => Ok(()),
+    }
+}
+
+async fn disable_address(
+    connection: &mut SqliteConnection,
+    id: &str,
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    for statement in [
+        // The token may be gone by now.
+        "INSERT OR IGNORE INTO disabled_addresses (token, address, disabled_at)
+         SELECT t.id, n.address, ?2 FROM notifications n JOIN access_tokens t ON t.id = n.token WHERE n.id = ?1",
+        "UPDATE notifications SET state = 'disabled', next_attempt_at = NULL, ended_at = ?2
+         WHERE state = 'pending' AND (token, address) = (SELECT token, address FROM notifications WHERE id = ?1)",
+    ] {
+        sqlx::query(statement)
+            .bind(id)
+            .bind(signed(now.get()))
+            .execute(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+async fn enable_address(connection: &mut SqliteConnection, id: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM disabled_addresses
+         WHERE (token, address) = (SELECT token, address FROM notifications WHERE id = ?1)",
+    )
+    .bind(id)
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn replay(
+    connection: &mut SqliteConnection,
+    id: NotificationId,
+    entry: &AuditEntry,
+) -> Result<Verdict<bool>, StoreError> {
+    let done = sqlx::query(
+        "UPDATE notifications SET state = 'pending', next_attempt_at = ?2, ended_at = NULL, failures = 0
+         WHERE id = ?1",
+    )
+    .bind(id.to_string())
+    .bind(signed(entry.at.get()))
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    if done.rows_affected() == 0 {
+        return Ok(Verdict::Undo(false));
+    }
+    audit::append(connection, entry).await?;
+    Ok(Verdict::Keep(true))
+}
+
+async fn forget(
+    connection: &mut SqliteConnection,
+    now: UnixSeconds,
+    at_most: u32,
+) -> Result<Verdict<u64>, StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM notifications
+         WHERE id IN (SELECT id FROM notifications
+                      WHERE ended_at <= ?1 - ?2 AND (state = 'delivered' OR ended_at <= ?1 - ?3)
+                      ORDER BY ended_at LIMIT ?4)",
+    )
+    .bind(signed(now.get()))
+    .bind(signed(DELIVERED_KEPT_SECONDS))
+    .bind(signed(GIVEN_UP_KEPT_SECONDS))
+    .bind(at_most)
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    let count = done.rows_affected();
+    Ok(if count == 0 { Verdict::Undo(0) } else { Verdict::Keep(count) })
+}
+
+const COLUMNS: &str =
+    "id, address, event, token, body, state, created_at, attempts, next_attempt_at, ended_at";
+
+async fn list(readers: &SqlitePool, filter: &NotificationFilter) -> Result<Vec<Notification>, StoreError> {
+    let mut query = QueryBuilder::new("SELECT ");
+    query.push(COLUMNS).push(" FROM notifications WHERE true");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.name());
+    }
+    if let Some(event) = &filter.event {
+        query.push(" AND event = ").push_bind(event.clone());
+    }
+    if let Some(token) = filter.token {
+        query.push(" AND token = ").push_bind(token.to_string());
+    }
+    if let Some(after) = filter.after {
+        query.push(" AND id < ").push_bind(after.to_string());
+    }
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.at_most);
+    let rows = query.build().fetch_all(readers).await.map_err(unavailable)?;
+    rows.iter().map(read).collect()
+}
+
+async fn find(
+    readers: &SqlitePool,
+    id: NotificationId,
+) -> Result<Option<(Notification, Vec<Attempt>)>, StoreError> {
+    // One statement, so that the attempts are those of the record.
+    let mut query = QueryBuilder::new("SELECT ");
+    query.push(COLUMNS).push(
+        ", (SELECT json_group_array(json_array(number, at, status, reason, millis) ORDER BY number)
+            FROM notification_attempts WHERE notification = id) AS outcomes FROM notifications WHERE id = ",
+    );
+    query.push_bind(id.to_string());
+    let row = query.build().fetch_optional(readers).await.map_err(unavailable)?;
+    let Some(row) = row else { return Ok(None) };
+    let outcomes: Vec<(u64, UnixSeconds, Option<u16>, Option<String>, u64)> =
+        Reader::new(&row, "notification_attempts", "id").json("outcomes")?;
+    let attempts = outcomes
+        .into_iter()
+        .map(|(number, at, status, reason, millis)| Attempt { number, at, status, reason, millis })
+        .collect();
+    Ok(Some((read(&row)?, attempts)))
+}
+
+fn read(row: &SqliteRow) -> Result<Notification, StoreError> {
+    let reader = Reader::new(row, "notifications", "id");
+    let state: &str = reader.column("state")?;
+    Ok(Notification {
+        id: reader.parsed("id")?,
+        address: reader.column("address")?,
+        event: reader.column("event")?,
+        token: reader.optional_token_id("token")?,
+        body: reader.column("body")?,
+        state: NotificationState::from_name(state).ok_or_else(|| reader.corrupt("state"))?,
+        created_at: reader.instant("created_at")?,
+        attempts: reader.unsigned("attempts")?,
+        next_attempt_at: reader.optional_instant("next_attempt_at")?,
+        ended_at: reader.optional_instant("ended_at")?,
+    })
 }

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use super::installation::{self, DIGEST_KEY};
 use super::row::{hex, signed};
 use super::token::{secret_cell, value_cell, value_row};
-use super::{files, idempotency, migrate, unavailable};
+use super::{files, idempotency, migrate, notification_secret, unavailable};
 use crate::OpenError;
 use crate::seal::{FillRandom, MasterKey, Sealer};
 
@@ -28,7 +28,7 @@ pub struct Rotation {
 }
 
 /// The tables with sealed columns: how rows of the old version are read, and how one is written back.
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 4] = [
     (
         "SELECT token, version AS part, sealed FROM signing_secrets WHERE master_key_version = ?1 LIMIT ?2",
         "UPDATE signing_secrets SET sealed = ?3, master_key_version = ?4 WHERE token = ?1 AND version = ?2",
@@ -42,6 +42,11 @@ const TABLES: [(&str, &str); 3] = [
         "SELECT '' AS token, scope AS part, answer AS sealed FROM idempotency_keys
          WHERE master_key_version = ?1 AND answer IS NOT NULL LIMIT ?2",
         "UPDATE idempotency_keys SET answer = ?3, master_key_version = ?4 WHERE ?1 = '' AND scope = ?2",
+    ),
+    (
+        "SELECT '' AS token, version AS part, sealed FROM notification_secrets
+         WHERE master_key_version = ?1 LIMIT ?2",
+        "UPDATE notification_secrets SET sealed = ?3, master_key_version = ?4 WHERE ?1 = '' AND version = ?2",
     ),
 ];
 
@@ -126,21 +131,28 @@ impl Rotation {
     ) -> Result<(), StoreError> {
         let token: String = row.try_get("token").map_err(unavailable)?;
         let sealed: Vec<u8> = row.try_get("sealed").map_err(unavailable)?;
-        let (name, number, digest);
-        let cell = if table == 0 {
+        // A row is known by a number or by a digest.
+        let (mut number, mut digest) = (0, Vec::new());
+        if matches!(table, 0 | 3) {
             number = row.try_get::<i64, _>("part").map_err(unavailable)?;
-            digest = Vec::new();
-            name = format!("{token}/{number}");
-            secret_cell(&name)
         } else {
-            number = 0;
             digest = row.try_get::<Vec<u8>, _>("part").map_err(unavailable)?;
-            name = if table == 1 { value_row(&token, &digest) } else { hex(&digest) };
-            if table == 1 { value_cell(&name) } else { idempotency::answer_cell(&name) }
+        }
+        let name = match table {
+            0 => format!("{token}/{number}"),
+            1 => value_row(&token, &digest),
+            2 => hex(&digest),
+            _ => number.to_string(),
+        };
+        let cell = match table {
+            0 => secret_cell(&name),
+            1 => value_cell(&name),
+            2 => idempotency::answer_cell(&name),
+            _ => notification_secret::secret_cell(&name),
         };
         let text = self.old.open(cell, &sealed)?;
         let query = sqlx::query(update).bind(token);
-        let query = if table == 0 { query.bind(number) } else { query.bind(digest) };
+        let query = if matches!(table, 0 | 3) { query.bind(number) } else { query.bind(digest) };
         query
             .bind(self.new.seal(cell, &text))
             .bind(self.new.version())

@@ -76,6 +76,20 @@ impl<'r> Reader<'r> {
         let text: &str = self.column(column)?;
         serde_json::from_str(text).map_err(|_| self.corrupt(column))
     }
+
+    pub(crate) fn optional_json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let text: Option<&str> = self.column(column)?;
+        text.map(|text| serde_json::from_str(text).map_err(|_| self.corrupt(column))).transpose()
+    }
+
+    /// An id or the like, read by its own parser.
+    pub(crate) fn parsed<T: std::str::FromStr>(&self, column: &'static str) -> Result<T, StoreError> {
+        let text: &str = self.column(column)?;
+        text.parse().map_err(|_| self.corrupt(column))
+    }
 }
 
 /// The number as SQLite keeps it; what is greater than its greatest becomes that.

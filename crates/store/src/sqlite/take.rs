@@ -6,9 +6,10 @@ use countermark_core::{TokenId, UnixSeconds};
 use countermark_domain::store::{IdempotencyKey, StoreError, UseOutcome, UseRequest};
 use sqlx::SqliteConnection;
 
+use super::notice::{self, Notice};
 use super::row::signed;
 use super::writer::Verdict;
-use super::{idempotency, unavailable};
+use super::{Vault, idempotency, unavailable};
 
 /// SQLite's greatest integer; `used` stays there instead of overflowing into a floating point number.
 const MOST: u64 = i64::MAX as u64;
@@ -34,12 +35,14 @@ pub(super) const TAKE: &str = "
 /// costs more than finding them.
 pub(super) const COUNTERS: &str = "
     SELECT json_group_array(json_array(token, revision, use_limit, used,
-                            enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?2 < expiry)))
+                            enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?2 < expiry), notice_at,
+                            near_is_due))
     FROM token_counters
     WHERE token IN (SELECT value FROM json_each(?1))";
 
-/// One counter as [`COUNTERS`] hands it over: token, revision, limit, uses, whether it is usable at all.
-type CounterColumns = (TokenId, u64, Option<u64>, u64, u8);
+/// One counter as [`COUNTERS`] hands it over: token, revision, limit, uses, whether it is usable at all, the uses at
+/// which something is to be told, whether that is the limit's nearness.
+type CounterColumns = (TokenId, u64, Option<u64>, u64, u8, Option<u64>, u8);
 
 /// What the guarded statement will see of one token, and what is to be taken of it.
 pub(super) struct Counter {
@@ -48,9 +51,30 @@ pub(super) struct Counter {
     pub(super) used: u64,
     is_usable: bool,
     taken: u64,
+    notice_at: Option<u64>,
+    near_is_due: bool,
+}
+
+/// What the granted uses of a batch leave to be done.
+#[derive(Default)]
+struct Granted {
+    keys: Vec<IdempotencyKey>,
+    notices: Vec<Notice>,
 }
 
 impl Counter {
+    /// What the use just granted has to tell. Whether anybody wants to know is looked up once it is known that
+    /// somebody may; most tokens have no `notice_at` at all.
+    pub(super) fn notice(&mut self, token: TokenId) -> Option<Notice> {
+        if self.used < self.notice_at? {
+            return None;
+        }
+        let is_reached = Some(self.used) == self.limit;
+        let is_near = std::mem::take(&mut self.near_is_due);
+        self.notice_at = self.limit.filter(|_| !is_reached);
+        Some(Notice { token, used: self.used, is_near, is_reached })
+    }
+
     /// Whether the decision made on this revision still holds.
     pub(super) fn is_as_decided(&self, revision: u64) -> bool {
         self.is_usable && self.revision == revision
@@ -75,20 +99,22 @@ impl Counter {
 /// granted.
 pub(crate) async fn take(
     connection: &mut SqliteConnection,
+    vault: &Vault,
     uses: &[UseRequest],
     now: UnixSeconds,
 ) -> Result<Verdict<Vec<UseOutcome>>, StoreError> {
     let keys: Vec<IdempotencyKey> = uses.iter().filter_map(|one| one.idempotency).collect();
     let mut known = idempotency::live(connection, &keys, now).await?;
     let mut counters = read_counters(connection, uses.iter().map(|one| one.token).collect(), now).await?;
-    let mut granted_keys = Vec::new();
+    let mut granted = Granted::default();
     let outcomes: Vec<UseOutcome> =
-        uses.iter().map(|one| play(one, &mut counters, &mut known, &mut granted_keys)).collect();
+        uses.iter().map(|one| play(one, &mut counters, &mut known, &mut granted)).collect();
     if !outcomes.iter().any(|outcome| matches!(outcome, UseOutcome::Granted { .. })) {
         return Ok(Verdict::Undo(outcomes));
     }
     take_guarded(connection, &counters, now).await?;
-    idempotency::remember_uses(connection, &granted_keys, now).await?;
+    idempotency::remember_uses(connection, &granted.keys, now).await?;
+    notice::tell_uses(connection, vault, &granted.notices, now).await?;
     Ok(Verdict::Keep(outcomes))
 }
 
@@ -112,8 +138,9 @@ pub(super) async fn read_counters(
     })?;
     Ok(rows
         .into_iter()
-        .map(|(token, revision, limit, used, usable)| {
-            (token, Counter { revision, limit, used, is_usable: usable == 1, taken: 0 })
+        .map(|(token, revision, limit, used, usable, notice_at, near)| {
+            let (is_usable, near_is_due) = (usable == 1, near == 1);
+            (token, Counter { revision, limit, used, is_usable, taken: 0, notice_at, near_is_due })
         })
         .collect())
 }
@@ -122,7 +149,7 @@ fn play(
     one: &UseRequest,
     counters: &mut HashMap<TokenId, Counter>,
     known: &mut HashMap<[u8; 32], [u8; 32]>,
-    granted_keys: &mut Vec<IdempotencyKey>,
+    granted: &mut Granted,
 ) -> UseOutcome {
     let Some(counter) = counters.get_mut(&one.token) else { return UseOutcome::Stale };
     if !counter.is_as_decided(one.revision) {
@@ -138,8 +165,9 @@ fn play(
     }
     if let Some(key) = one.idempotency {
         known.insert(key.scope, key.request);
-        granted_keys.push(key);
+        granted.keys.push(key);
     }
+    granted.notices.extend(counter.notice(one.token));
     UseOutcome::Granted { used: counter.used }
 }
 

@@ -17,7 +17,7 @@ use crate::seal::Cell;
 macro_rules! token_columns {
     () => {
         "t.id, t.name, t.description, t.owner, t.labels, t.not_before, t.terms, t.auto_delete, t.recoverable,
-         t.preview, t.dialect, t.created_at, t.updated_at, t.created_by,
+         t.preview, t.dialect, t.created_at, t.updated_at, t.created_by, t.notify,
          c.revision, c.enabled, c.revoked_at, c.expiry, c.use_limit, c.used, c.last_used_at,
          (SELECT json_group_array(json_array(hex(v.digest), v.valid_until) ORDER BY v.number)
           FROM token_values v WHERE v.token = t.id) AS value_slots,
@@ -94,6 +94,7 @@ fn about(reader: &Reader<'_>) -> Result<About, StoreError> {
         name: reader.column("name")?,
         description: reader.column("description")?,
         labels: reader.json("labels")?,
+        notify: reader.optional_json("notify")?,
         auto_delete: reader.column("auto_delete")?,
         recoverable: reader.column("recoverable")?,
         preview: reader.column("preview")?,

@@ -13,12 +13,13 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::row::{Reader, signed};
 use super::writer::Verdict;
-use super::{SqliteStore, notification, take, unavailable};
+use super::{SqliteStore, Vault, notice, notification, take, unavailable};
 
 #[async_trait]
 impl UploadStore for SqliteStore {
     async fn begin_upload(&self, new: NewUpload, now: UnixSeconds) -> Result<UploadBegun, StoreError> {
-        self.writer.run(async move |connection| begin(connection, &new, now).await).await
+        let vault = self.vault.clone();
+        self.writer.run(async move |connection| begin(connection, &vault, &new, now).await).await
     }
 
     async fn find_upload(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
@@ -72,6 +73,7 @@ pub(super) const FORGET: &str = "
 
 async fn begin(
     connection: &mut SqliteConnection,
+    vault: &Vault,
     new: &NewUpload,
     now: UnixSeconds,
 ) -> Result<Verdict<UploadBegun>, StoreError> {
@@ -91,7 +93,7 @@ async fn begin(
     if !counter.set_aside(1) {
         return Ok(refused(UploadBegun::Exhausted { used: counter.used }));
     }
-    let used = counter.used;
+    let (used, notice) = (counter.used, counter.notice(token));
     let open: i64 = sqlx::query_scalar(COUNT_OPEN)
         .bind(token.to_string())
         .fetch_one(&mut *connection)
@@ -102,6 +104,7 @@ async fn begin(
     }
     take::take_guarded(connection, &counters, now).await?;
     insert(connection, new).await?;
+    notice::tell_uses(connection, vault, notice.as_slice(), now).await?;
     Ok(Verdict::Keep(UploadBegun::Reserved { used }))
 }
 

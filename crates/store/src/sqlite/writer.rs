@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countermark_domain::store::{Change, ChangeListener, StoreError};
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteOperation};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::unavailable;
@@ -67,12 +67,14 @@ where
 
 impl WriterHandle {
     /// Starts the writing thread over an open connection; `lock` is let go only after the connection.
-    pub(crate) fn start(
-        connection: SqliteConnection,
+    pub(crate) async fn start(
+        mut connection: SqliteConnection,
         options: SqliteConnectOptions,
         listener: Arc<dyn ChangeListener>,
+        added: Arc<Notify>,
         lock: File,
     ) -> Result<Self, OpenError> {
+        watch_outbox(&mut connection, &added).await.map_err(unavailable)?;
         let file = options.get_filename().to_owned();
         let failed = |source| OpenError::File { path: file.clone(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
@@ -81,6 +83,7 @@ impl WriterHandle {
             connection: Some(connection),
             options,
             listener,
+            added,
             doubtful: None,
             has_written: true,
             _lock: lock,
@@ -122,6 +125,7 @@ struct Writer {
     connection: Option<SqliteConnection>,
     options: SqliteConnectOptions,
     listener: Arc<dyn ChangeListener>,
+    added: Arc<Notify>,
     /// A change whose COMMIT failed: it may have become durable all the same, and then nobody has been told.
     doubtful: Option<Change>,
     has_written: bool,
@@ -190,7 +194,10 @@ impl Writer {
         }
         let mut connection = self.options.connect().await.map_err(unavailable)?;
         let begun = match begin_immediate(&mut connection).await {
-            Ok(()) => self.settle_doubt(&mut connection).await,
+            Ok(()) => match watch_outbox(&mut connection, &self.added).await {
+                Ok(()) => self.settle_doubt(&mut connection).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match begun {
@@ -240,6 +247,18 @@ impl Writer {
     }
 }
 
+/// Wakes whoever waits for notifications when one is inserted. That is before the commit; but what is then asked of the
+/// writer comes after it.
+async fn watch_outbox(connection: &mut SqliteConnection, added: &Arc<Notify>) -> Result<(), sqlx::Error> {
+    let added = Arc::clone(added);
+    connection.lock_handle().await?.set_update_hook(move |row| {
+        if row.operation == SqliteOperation::Insert && row.table == "notifications" {
+            added.notify_one();
+        }
+    });
+    Ok(())
+}
+
 async fn begin_immediate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map(drop)
 }
@@ -279,7 +298,8 @@ mod tests {
         let lock = File::create(folder.path().join("lock")).unwrap();
         let told = Arc::new(Told::default());
         let listener = Arc::clone(&told) as Arc<dyn ChangeListener>;
-        (WriterHandle::start(connection, options, listener, lock).unwrap(), told)
+        let added = Arc::new(Notify::new());
+        (WriterHandle::start(connection, options, listener, added, lock).await.unwrap(), told)
     }
 
     /// Ends its own transaction, so that the writer's COMMIT fails.

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::extra::{Extra, inner};
 use super::member::{CloudId, CountWindow, Limit, Parsed, StorageId};
+use super::notify::NotifyRequest;
 use super::record::Record;
 use super::schema::{AccessTokenCounting, AccessTokenType};
 use super::{outcome_answer, rendered_at, repeatable};
@@ -89,6 +90,10 @@ pub struct IssueRequest {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     clouds: Option<List<Parsed<CloudId>, 100>>,
+    /// Which events of its life are told, and to whom; absent = none.
+    #[serde(default, deserialize_with = "optional_object")]
+    #[schema(value_type = Option<NotifyRequest>)]
+    notify: Option<NotifyRequest>,
     /// Whether the record may be swept away once it has expired.
     #[serde(default)]
     auto_delete: Option<bool>,
@@ -159,6 +164,7 @@ impl IssueRequest {
             not_before: self.not_before.map(at),
             expiry,
             limit: self.limit.map(Limit::get),
+            notify: self.notify.take().map(|notify| notify.patch().over(None)),
             auto_delete: self.auto_delete.unwrap_or(false),
             recoverable: self.recoverable.unwrap_or(false),
             dialect: Dialect::Native,

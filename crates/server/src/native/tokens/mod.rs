@@ -10,7 +10,8 @@ pub(super) mod usage;
 pub(super) mod view;
 
 mod extra;
-mod member;
+pub(super) mod member;
+mod notify;
 mod record;
 pub(super) mod schema;
 

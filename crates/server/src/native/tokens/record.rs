@@ -10,6 +10,7 @@ use countermark_domain::Issued;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::notify::NotifyRecord;
 use super::schema::{
     AccessTokenCounting, AccessTokenDialect, AccessTokenSecretState, AccessTokenStatus, AccessTokenType,
 };
@@ -21,7 +22,7 @@ use super::schema::{
     "labels": {"campaign": "spring"}, "enabled": true, "status": "active", "notBefore": null, "expiry": 1900000000,
     "limit": 100, "used": 7, "remaining": 93, "counting": "get", "countWindow": 0,
     "secretVersions": [{"version": 1, "state": "active", "createdAt": 1800000000, "verifyUntil": null}],
-    "legacySignatures": false, "autoDelete": false, "recoverable": false, "preview": null,
+    "legacySignatures": false, "notify": null, "autoDelete": false, "recoverable": false, "preview": null,
     "extra": {"cloudId": "mycloud", "hosts": [], "authentication": {"alice": {"scheme": "argon2id"}}},
     "dialect": "native", "revision": 1, "createdAt": 1800000000, "updatedAt": 1800000000, "lastUsedAt": 1800000123,
     "revokedAt": null, "createdBy": "ak_034UXVxixT6GLHO2styIVD"
@@ -89,6 +90,8 @@ pub struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     clouds: Option<Option<&'a [Box<str>]>>,
+    /// Which events of its life are told, and to whom; null = none.
+    notify: Option<NotifyRecord<'a>>,
     /// Whether the record may be swept away once it has expired.
     auto_delete: bool,
     /// Whether the value or secret can be shown again.
@@ -248,6 +251,7 @@ impl<'a> Record<'a> {
             base_path: api.map(|api| api.base_path.as_ref().map(|path| path.as_str())),
             storages: api.map(|api| api.storages.as_deref()),
             clouds: api.map(|api| api.clouds.as_deref()),
+            notify: about.notify.as_ref().map(NotifyRecord::of),
             auto_delete: about.auto_delete,
             recoverable: about.recoverable,
             preview: Some(about.preview.as_str()).filter(|preview| !preview.is_empty()),

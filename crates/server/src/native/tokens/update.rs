@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 use super::extra::{Extra, inner, patch};
 use super::issue::{at, window};
 use super::member::{CloudId, CountWindow, Limit, Parsed, StorageId};
+use super::notify::NotifyRequest;
 use super::record::Record;
 use super::schema::AccessTokenCounting;
 use super::{record_answer, token_id};
 use crate::body::{BODY_LIMIT, json_bytes};
-use crate::json::{self, Choice, LabelsPatch, List, Patch, Text, UnixTime, object};
+use crate::json::{self, Choice, LabelsPatch, List, Obj, Patch, Text, UnixTime, object};
 use crate::native::caller::audited_caller;
 use crate::native::error::problem;
 use crate::native::refusals::Refusals;
@@ -84,6 +85,10 @@ pub struct UpdateRequest {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     clouds: Patch<List<Parsed<CloudId>, 100>>,
+    /// Which events of its life are told, and to whom; each member patched on its own, null = none are.
+    #[serde(default)]
+    #[schema(value_type = Option<NotifyRequest>)]
+    notify: Patch<Obj<NotifyRequest>>,
     /// Whether the record may be swept away once it has expired.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
@@ -146,6 +151,7 @@ impl UpdateRequest {
             not_before: patch(self.not_before, at),
             expiry: patch(self.expiry, at),
             limit: patch(self.limit, Limit::get),
+            notify: patch(self.notify, |notify| notify.0.patch()),
             auto_delete: patch(self.auto_delete, |auto| auto),
             counting: patch(self.counting, |counting| counting.0),
             count_window: patch(self.count_window, window),

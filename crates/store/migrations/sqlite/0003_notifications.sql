@@ -1,0 +1,62 @@
+-- What of a token's life is told, and to whom.
+ALTER TABLE access_tokens ADD COLUMN notify TEXT;           -- JSON object of urls and events; NULL = nothing is told
+ALTER TABLE access_tokens ADD COLUMN expiring_at INTEGER;   -- the expiry whose approach is still to be told, for the index; else NULL
+ALTER TABLE access_tokens ADD COLUMN expiring_told INTEGER; -- the expiry whose approach was told last
+
+CREATE INDEX access_tokens_expiring ON access_tokens (expiring_at) WHERE expiring_at IS NOT NULL;
+
+ALTER TABLE token_counters ADD COLUMN notice_at INTEGER;    -- the uses at which something is to be told next; NULL = nothing is
+ALTER TABLE token_counters ADD COLUMN near_is_due INTEGER NOT NULL DEFAULT 0
+    CHECK (near_is_due IN (0, 1));                          -- whether then the limit's nearness is to be told
+
+-- The outbox. Rows outlive their tokens, so they refer to them by name only.
+CREATE TABLE notifications (
+    id               TEXT PRIMARY KEY NOT NULL, -- ntf_ and 22 base62 digits of a UUIDv7; sent as webhook-id
+    address          TEXT NOT NULL,             -- URL of the receiver; its query may hold a secret of the receiver
+    event            TEXT NOT NULL,             -- such as token.revoked
+    token            TEXT,                      -- the token that it is about
+    body             TEXT NOT NULL,             -- what is sent, byte for byte
+    state            TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'disabled')),
+    created_at       INTEGER NOT NULL,          -- Unix seconds
+    attempts         INTEGER NOT NULL,          -- attempts that have ended
+    failures         INTEGER NOT NULL,          -- those that failed since it was made or last replayed: its place in the schedule
+    next_attempt_at  INTEGER,                   -- Unix seconds; while an attempt runs, when it counts as lost; NULL = none will be made
+    ended_at         INTEGER,                   -- Unix seconds at which it was delivered or given up
+    CHECK ((state = 'pending') = (next_attempt_at IS NOT NULL)),
+    CHECK ((state = 'pending') = (ended_at IS NULL))
+) STRICT;
+
+CREATE INDEX notifications_due ON notifications (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX notifications_waiting ON notifications (created_at) WHERE state = 'pending';
+CREATE INDEX notifications_by_state ON notifications (state, id);
+CREATE INDEX notifications_by_token ON notifications (token, id) WHERE token IS NOT NULL;
+CREATE INDEX notifications_to_forget ON notifications (ended_at) WHERE ended_at IS NOT NULL;
+
+-- What the attempts came to. Answers of receivers are never kept.
+CREATE TABLE notification_attempts (
+    notification  TEXT NOT NULL REFERENCES notifications (id) ON DELETE CASCADE,
+    number        INTEGER NOT NULL, -- from 1
+    at            INTEGER NOT NULL, -- Unix seconds of its beginning
+    status        INTEGER,          -- HTTP status; NULL = there was no answer
+    reason        TEXT,             -- why there was none
+    millis        INTEGER NOT NULL, -- how long it took
+    PRIMARY KEY (notification, number),
+    CHECK ((status IS NULL) <> (reason IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Receivers that have answered 410: they get nothing more about this token.
+CREATE TABLE disabled_addresses (
+    token        TEXT NOT NULL REFERENCES access_tokens (id) ON DELETE CASCADE,
+    address      TEXT NOT NULL,    -- as in notifications
+    disabled_at  INTEGER NOT NULL, -- Unix seconds
+    PRIMARY KEY (token, address)
+) STRICT, WITHOUT ROWID;
+
+-- Secrets by which receivers check signatures: one for the installation, several while they overlap.
+CREATE TABLE notification_secrets (
+    version             INTEGER PRIMARY KEY NOT NULL, -- 1 for the first, 2 for the next
+    created_at          INTEGER NOT NULL, -- Unix seconds
+    valid_until         INTEGER,          -- Unix seconds of the first instant at which it no longer signs; NULL = current
+    sealed              BLOB NOT NULL,    -- whsec_ and base64, sealed
+    master_key_version  INTEGER NOT NULL  -- under which it is sealed
+) STRICT;

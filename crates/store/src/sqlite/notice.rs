@@ -1,0 +1,250 @@
+//! Events of tokens: what is to be told is put into the outbox by the transaction that makes it true.
+
+use std::collections::HashMap;
+
+use countermark_core::{Notify, Token, TokenEvent, TokenId, UnixSeconds};
+use countermark_domain::event::{TokenFacts, token_body};
+use countermark_domain::store::{NewNotification, StoreError};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::notification::enqueue;
+use super::row::{Reader, signed};
+use super::{Vault, unavailable};
+
+/// What of a limit is still to be told, as `token_counters` keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Armed {
+    /// The uses at which something is.
+    pub notice_at: Option<u64>,
+    /// Whether that is, first, that the limit is near.
+    pub near_is_due: bool,
+}
+
+impl Armed {
+    /// For a token with `used` uses under a limit of which nothing has been told.
+    pub(super) fn anew(token: &Token, used: u64) -> Self {
+        Self::with(token, used, true)
+    }
+
+    /// For a token whose limit is as before, of which `self` was still to be told.
+    pub(super) fn kept(self, token: &Token, used: u64) -> Self {
+        let is_ahead = token.terms.limit.is_some_and(|limit| TokenEvent::near_at(limit) > used);
+        Self::with(token, used, self.near_is_due || is_ahead)
+    }
+
+    fn with(token: &Token, used: u64, near_may_be_due: bool) -> Self {
+        let (Some(limit), Some(notify)) = (token.terms.limit, &token.about.notify) else {
+            return Self::default();
+        };
+        if used >= limit {
+            return Self::default();
+        }
+        if near_may_be_due && notify.wants(TokenEvent::LimitNear) {
+            // A limit set to little more than the uses is told to be near by the next use.
+            let notice_at = Some(TokenEvent::near_at(limit).max(used + 1));
+            return Self { notice_at, near_is_due: true };
+        }
+        let notice_at = Some(limit).filter(|_| notify.wants(TokenEvent::LimitReached));
+        Self { notice_at, near_is_due: false }
+    }
+}
+
+/// A granted use at which something is to be told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notice {
+    pub token: TokenId,
+    /// Uses so far, that one included.
+    pub used: u64,
+    /// Whether the limit has come near.
+    pub is_near: bool,
+    /// Whether it is reached.
+    pub is_reached: bool,
+}
+
+/// The expiry whose approach is to be told.
+pub(super) fn expiring_at(token: &Token) -> Option<UnixSeconds> {
+    let is_wanted = token.about.notify.as_ref().is_some_and(|notify| notify.wants(TokenEvent::Expiring));
+    token.terms.expiry.filter(|_| is_wanted)
+}
+
+/// Tells what one token's uses have come to, for a use that was taken without [`super::take::take`].
+#[expect(dead_code, reason = "uploads call it")]
+pub(super) async fn tell_use(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    token: TokenId,
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    let row = sqlx::query(
+        "SELECT token, used, use_limit, near_is_due FROM token_counters WHERE token = ?1 AND used >= notice_at",
+    )
+    .bind(token.to_string())
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    let Some(row) = row else { return Ok(()) };
+    let reader = Reader::new(&row, "token_counters", "token");
+    let used = reader.unsigned("used")?;
+    let notice = Notice {
+        token,
+        used,
+        is_near: reader.column("near_is_due")?,
+        is_reached: reader.optional_unsigned("use_limit")? == Some(used),
+    };
+    tell_uses(connection, vault, &[notice], now).await
+}
+
+/// Tells what uses have come to, and arms what their tokens are to tell next.
+pub(super) async fn tell_uses(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    notices: &[Notice],
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<TokenId> = notices.iter().map(|notice| notice.token).collect();
+    let rows = subscribed(connection, &ids).await?;
+    let subscriptions: HashMap<TokenId, Subscription<'_>> =
+        rows.iter().map(|row| Subscription::of(row).map(|it| (it.facts.id, it))).collect::<Result<_, _>>()?;
+    let mut new = Vec::new();
+    for notice in notices {
+        let Some(subscription) = subscriptions.get(&notice.token) else { continue };
+        let facts = TokenFacts { used: notice.used, ..subscription.facts.clone() };
+        if notice.is_near {
+            subscription.tell(vault, TokenEvent::LimitNear, &facts, now, &mut new);
+        }
+        if notice.is_reached {
+            subscription.tell(vault, TokenEvent::LimitReached, &facts, now, &mut new);
+        }
+        arm_next(connection, &subscription.notify, notice).await?;
+    }
+    enqueue(connection, &new, now).await
+}
+
+async fn arm_next(
+    connection: &mut SqliteConnection,
+    notify: &Notify,
+    notice: &Notice,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE token_counters SET near_is_due = 0, notice_at = iif(?2, use_limit, NULL) WHERE token = ?1",
+    )
+    .bind(notice.token.to_string())
+    .bind(!notice.is_reached && notify.wants(TokenEvent::LimitReached))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+/// Tells of each of these tokens, as far as it asks for it.
+pub(super) async fn tell(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    event: TokenEvent,
+    tokens: &[TokenId],
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    let mut new = Vec::new();
+    for row in &subscribed(connection, tokens).await? {
+        let subscription = Subscription::of(row)?;
+        subscription.tell(vault, event, &subscription.facts, now, &mut new);
+    }
+    enqueue(connection, &new, now).await
+}
+
+/// Tells of tokens that expire before `horizon`; of how many.
+pub(super) async fn tell_expiring(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    now: UnixSeconds,
+    horizon: UnixSeconds,
+    at_most: u32,
+) -> Result<u64, StoreError> {
+    let rows =
+        sqlx::query("SELECT id FROM access_tokens WHERE expiring_at <= ?1 ORDER BY expiring_at LIMIT ?2")
+            .bind(signed(horizon.get()))
+            .bind(at_most)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    let tokens: Vec<TokenId> = rows
+        .iter()
+        .map(|row| Reader::new(row, "access_tokens", "id").token_id("id"))
+        .collect::<Result<_, _>>()?;
+    tell(connection, vault, TokenEvent::Expiring, &tokens, now).await?;
+    sqlx::query(
+        "UPDATE access_tokens SET expiring_told = expiring_at, expiring_at = NULL
+         WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::to_string(&tokens).expect("ids are strings"))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(tokens.len() as u64)
+}
+
+/// The rows of those of `tokens` that ask to be told of anything.
+async fn subscribed(
+    connection: &mut SqliteConnection,
+    tokens: &[TokenId],
+) -> Result<Vec<SqliteRow>, StoreError> {
+    sqlx::query(
+        "SELECT t.id, t.name, t.owner, t.notify, c.use_limit, c.used, c.expiry, c.revoked_at
+         FROM json_each(?1) wanted JOIN access_tokens t ON t.id = wanted.value JOIN token_counters c ON c.token = t.id
+         WHERE t.notify IS NOT NULL",
+    )
+    .bind(serde_json::to_string(tokens).expect("ids are strings"))
+    .fetch_all(connection)
+    .await
+    .map_err(unavailable)
+}
+
+/// A token that asks to be told of events.
+struct Subscription<'r> {
+    facts: TokenFacts<'r>,
+    notify: Notify,
+}
+
+impl<'r> Subscription<'r> {
+    fn of(row: &'r SqliteRow) -> Result<Self, StoreError> {
+        let reader = Reader::new(row, "access_tokens", "id");
+        let counters = reader.of_table("token_counters");
+        Ok(Self {
+            facts: TokenFacts {
+                id: reader.token_id("id")?,
+                name: row.try_get("name").map_err(|_| reader.corrupt("name"))?,
+                owner: row.try_get("owner").map_err(|_| reader.corrupt("owner"))?,
+                limit: counters.optional_unsigned("use_limit")?,
+                used: counters.unsigned("used")?,
+                expiry: counters.optional_instant("expiry")?,
+                revoked_at: counters.optional_instant("revoked_at")?,
+            },
+            notify: reader.json("notify")?,
+        })
+    }
+
+    fn tell(
+        &self,
+        vault: &Vault,
+        event: TokenEvent,
+        facts: &TokenFacts<'_>,
+        now: UnixSeconds,
+        new: &mut Vec<NewNotification>,
+    ) {
+        if !self.notify.wants(event) {
+            return;
+        }
+        let body = token_body(event, now, facts);
+        new.extend(self.notify.urls.iter().map(|url| NewNotification {
+            id: vault.new_notification_id(now),
+            address: url.clone(),
+            event: event.event_type(),
+            token: Some(facts.id),
+            body: body.clone(),
+        }));
+    }
+}

@@ -1,0 +1,101 @@
+//! The secrets by which receivers check signatures, sealed.
+
+use countermark_core::UnixSeconds;
+use countermark_domain::store::{AuditEntry, NotificationSecret, StoreError};
+use sqlx::{SqliteConnection, SqlitePool};
+use zeroize::Zeroizing;
+
+use super::row::{Reader, signed};
+use super::writer::Verdict;
+use super::{Vault, audit, unavailable};
+use crate::seal::Cell;
+
+/// The place of a sealed secret; `row` is its version.
+pub(crate) fn secret_cell(row: &str) -> Cell<'_> {
+    Cell { table: "notification_secrets", column: "sealed", row }
+}
+
+pub(super) async fn read(readers: &SqlitePool, vault: &Vault) -> Result<Vec<NotificationSecret>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT version, created_at, valid_until, sealed, master_key_version FROM notification_secrets
+         ORDER BY version",
+    )
+    .fetch_all(readers)
+    .await
+    .map_err(unavailable)?;
+    let read = |row| {
+        let reader = Reader::new(row, "notification_secrets", "version");
+        let version = reader.unsigned("version")?;
+        let (name, sealed) = (version.to_string(), reader.column::<Vec<u8>>("sealed")?);
+        let key_version = reader.unsigned("master_key_version")?;
+        Ok(NotificationSecret {
+            version,
+            text: vault.open_text(secret_cell(&name), key_version, &sealed)?,
+            created_at: reader.instant("created_at")?,
+            valid_until: reader.optional_instant("valid_until")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn found(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    text: &str,
+    now: UnixSeconds,
+) -> Result<Verdict<()>, StoreError> {
+    if latest(connection).await? > 0 {
+        return Ok(Verdict::Undo(()));
+    }
+    insert(connection, vault, 1, text, now).await?;
+    Ok(Verdict::Keep(()))
+}
+
+pub(super) async fn rotate(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    text: &Zeroizing<String>,
+    overlap_until: UnixSeconds,
+    entry: &AuditEntry,
+) -> Result<Verdict<NotificationSecret>, StoreError> {
+    audit::append(connection, entry).await?;
+    let version = latest(connection).await? + 1;
+    sqlx::query("UPDATE notification_secrets SET valid_until = min(ifnull(valid_until, ?1), ?1)")
+        .bind(signed(overlap_until.get()))
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    insert(connection, vault, version, text, entry.at).await?;
+    let (text, created_at) = (text.clone(), entry.at);
+    Ok(Verdict::Keep(NotificationSecret { version, text, created_at, valid_until: None }))
+}
+
+/// The highest version; 0 = there is none.
+async fn latest(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let row = sqlx::query("SELECT ifnull(max(version), 0) AS version FROM notification_secrets")
+        .fetch_one(connection)
+        .await
+        .map_err(unavailable)?;
+    Reader::new(&row, "notification_secrets", "version").unsigned("version")
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    version: u64,
+    text: &str,
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO notification_secrets (version, created_at, valid_until, sealed, master_key_version)
+         VALUES (?1, ?2, NULL, ?3, ?4)",
+    )
+    .bind(signed(version))
+    .bind(signed(now.get()))
+    .bind(vault.sealer.seal(secret_cell(&version.to_string()), text.as_bytes()))
+    .bind(vault.sealer.version())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+"""The way of an upload: begin, receive, place, complete; and back from every point of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any, Literal
+
+from countermark import Countermark, Refused, Unanswered
+from images import Images, inspect
+from journal import Entry, Journal, digest
+
+log = logging.getLogger("upload-server")
+
+DAY = 86_400
+
+
+class Uploads:
+    """The one flow that both ways of uploading share."""
+
+    def __init__(self, countermark: Countermark, images: Images, journal: Journal, most: int) -> None:
+        self._countermark = countermark
+        self._images = images
+        self.journal = journal
+        self.most = most
+        self._open_ends = asyncio.Event()
+
+    async def begin(
+        self, value: str, way: Literal["form", "tus"], asked: dict[str, Any], size: int | None, content_type: str | None
+    ) -> Entry:
+        """Reserves a use of the client's token before a byte of the file is taken."""
+        if size is not None and size > self.most:
+            raise Refused(413, "FILE_TOO_LARGE")
+        asked = {name: it for name, it in {**asked, "bytes": size, "contentType": content_type}.items() if it}
+        if size == 0:
+            asked["bytes"] = 0
+        begun = await self._countermark.begin(value, asked)
+        constraints = begun.get("constraints") or {}
+        entry = Entry(
+            id=begun["id"],
+            way=way,
+            # From here on only the effective parameters count: the token may replace what the client asked for.
+            public_id=begun["effective"].get("publicId") or begun["id"],
+            deadline=begun["deadline"],
+            insert_only=bool(constraints.get("insertOnly")),
+            most=min(self.most, constraints.get("maxBytes") or self.most),
+            token_digest=digest(value),
+            length=size,
+        )
+        try:
+            self._images.path(entry.public_id)
+            await asyncio.to_thread(self.journal.write, entry)
+            self.journal.part(entry).touch()
+        except BaseException:
+            await self.give_up(entry)
+            raise
+        return entry
+
+    async def finish(self, entry: Entry) -> None:
+        """Stores what was received and tells Countermark; if it cannot be told now, it is told later."""
+        part = self.journal.part(entry)
+        try:
+            facts = await asyncio.to_thread(inspect, part)
+            existed = await asyncio.to_thread(self._images.place, part, entry.public_id, entry.insert_only)
+        except (Refused, OSError):
+            await self.give_up(entry)
+            raise
+        entry.result = {
+            "bytes": facts.size,
+            "contentType": facts.content_type,
+            "contentTypeFrom": "content",
+            "existed": existed,
+            "sha256": facts.sha256,
+        }
+        entry.state = "placed"
+        await asyncio.to_thread(self.journal.write, entry)
+        await self._confirm(entry)
+
+    async def give_up(self, entry: Entry) -> None:
+        """Removes what was received and gives the use back."""
+        await asyncio.to_thread(self._images.withdraw, self.journal.part(entry), entry.public_id)
+        entry.state = "abandoned"
+        await asyncio.to_thread(self.journal.write, entry)
+        try:
+            await self._countermark.abort(entry.id)
+        except Unanswered:
+            self._open_ends.set()
+        else:
+            self.journal.forget(entry)
+
+    async def recover(self) -> None:
+        """Takes up, at the start, what the last run of this server left unfinished."""
+        for entry in list(self.journal.entries()):
+            whole = entry.way == "tus" and self.journal.part(entry).exists()
+            received = self.journal.part(entry).stat().st_size if whole else 0
+            if entry.state == "done" and entry.changed_at < time.time() - DAY:
+                self.journal.forget(entry)
+            elif entry.state == "receiving" and (entry.way == "form" or entry.deadline <= time.time()):
+                await self.give_up(entry)
+            elif entry.state == "receiving" and received == entry.length:
+                with contextlib.suppress(Refused, Unanswered):
+                    await self.finish(entry)
+        self._open_ends.set()
+
+    async def tie_up(self) -> None:
+        """Tells Countermark, again and again, what it could not be told before; runs as long as the server."""
+        pause = 1
+        while True:
+            await self._open_ends.wait()
+            self._open_ends.clear()
+            for entry in [it for it in self.journal.entries() if it.state in ("placed", "abandoned")]:
+                with contextlib.suppress(Refused, Unanswered):
+                    await (self._confirm(entry) if entry.state == "placed" else self.give_up(entry))
+            pause = min(pause * 2, 60) if self._open_ends.is_set() else 1
+            await asyncio.sleep(pause)
+
+    async def _confirm(self, entry: Entry) -> None:
+        try:
+            answer = await self._countermark.complete(entry.id, entry.result)
+        except Refused:
+            await self.give_up(entry)
+            raise
+        except Unanswered:
+            self._open_ends.set()
+            raise
+        part = self.journal.part(entry)
+        await asyncio.to_thread(self._images.publish, part, entry.public_id, entry.result["existed"])
+        entry.state = "done"
+        entry.remaining = answer.get("remaining")
+        await asyncio.to_thread(self.journal.write, entry)
