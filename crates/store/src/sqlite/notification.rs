@@ -351,6 +351,9 @@ async fn list(readers: &SqlitePool, filter: &NotificationFilter) -> Result<Vec<N
     rows.iter().map(read).collect()
 }
 
+/// An attempt as the query hands it over: number, beginning, status, reason, milliseconds.
+type AttemptColumns = (u64, UnixSeconds, Option<u16>, Option<String>, u64);
+
 async fn find(
     readers: &SqlitePool,
     id: NotificationId,
@@ -364,8 +367,7 @@ async fn find(
     query.push_bind(id.to_string());
     let row = query.build().fetch_optional(readers).await.map_err(unavailable)?;
     let Some(row) = row else { return Ok(None) };
-    let outcomes: Vec<(u64, UnixSeconds, Option<u16>, Option<String>, u64)> =
-        Reader::new(&row, "notification_attempts", "id").json("outcomes")?;
+    let outcomes: Vec<AttemptColumns> = Reader::new(&row, "notification_attempts", "id").json("outcomes")?;
     let attempts = outcomes
         .into_iter()
         .map(|(number, at, status, reason, millis)| Attempt { number, at, status, reason, millis })
