@@ -384,6 +384,26 @@ async fn the_loop_delivers_at_once_what_is_put_into_the_outbox_and_ends_when_tol
 }
 
 #[tokio::test]
+async fn the_loop_tries_again_when_it_is_told_that_time_has_passed() {
+    let here = Installation::new().await;
+    let courier = Recording::answering([status(500)]);
+    let id = here.ping(HOOK).await;
+    let attempts = async |count| {
+        while here.notification(id).await.0.attempts < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    let drive = async {
+        attempts(1).await;
+        here.clock.advance(5);
+        here.service.wake_deliveries();
+        attempts(2).await;
+        here.service.stop_deliveries();
+    };
+    tokio::join!(here.service.run_deliveries(&courier), drive);
+}
+
+#[tokio::test]
 async fn whoever_asks_to_be_told_must_say_of_what_and_where() {
     let here = Installation::new().await;
     for (urls, events, pointer) in [(0, 1, "/notify/urls"), (11, 1, "/notify/urls"), (1, 0, "/notify/events")]
