@@ -12,3 +12,4 @@ mod revocation;
 mod secrets;
 mod slow_clients;
 mod story;
+mod tusd;

@@ -4,7 +4,7 @@ use actix_web::web::{Data, ServiceConfig};
 
 use crate::problem::pages;
 use crate::state::AppState;
-use crate::{api_docs, native, ops};
+use crate::{api_docs, hooks, native, ops};
 
 /// Registers every route of the service; `with_docs` also the Swagger UI, `with_metrics` also `/metrics`.
 pub fn routes(
@@ -17,6 +17,7 @@ pub fn routes(
         config.app_data(state.clone());
         // Routes are tried in the order of registration: the hot ones stand first.
         native::routes(config);
+        hooks::routes(config);
         ops::routes(config, with_metrics);
         // Problems point to these pages, also where the Swagger UI is switched off.
         config.configure(pages);

@@ -9,6 +9,7 @@ pub mod client_address;
 pub mod config;
 pub mod connection_watch;
 pub mod first_key;
+pub mod hooks;
 pub mod idempotency_key;
 pub mod installation;
 pub mod json;

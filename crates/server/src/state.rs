@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use countermark_domain::Service;
 
 use crate::config::Config;
+use crate::hooks::tusd::TusdSettings;
 use crate::telemetry::Metrics;
 use crate::throttle::FailureThrottle;
 
@@ -18,6 +19,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Brakes callers whose keys fail.
     pub throttle: FailureThrottle,
+    /// What tusd must present.
+    pub tusd: TusdSettings,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// As clients see the service, without a slash at its end.
@@ -31,6 +34,7 @@ impl AppState {
             service,
             metrics: Metrics::new(),
             throttle: FailureThrottle::new(config.throttle.burst, config.throttle.per_second),
+            tusd: TusdSettings::of(&config.hooks),
             trusted_proxies: config.server.trusted_proxies.clone(),
             public_url: config.public_url(),
         })

@@ -70,6 +70,8 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.shutdown_seconds", Kind::Whole(1, 3600), Some("30")),
     key("limits.connections", Kind::Whole(1, 1_000_000), Some("25000")),
     key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
+    key("hooks.tusd_secret", Kind::Secret, None),
+    key("hooks.tusd_request_id_header", Kind::Text, None),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
     key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
 ];

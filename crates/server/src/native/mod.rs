@@ -6,7 +6,7 @@ mod authorize;
 mod buckets;
 mod caller;
 mod cursor;
-mod error;
+pub(crate) mod error;
 mod explain;
 mod introspect;
 mod question;
@@ -67,6 +67,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "signing", description = "Signing URLs on the server."),
         (name = "access tokens", description = "Issuing, viewing, changing and ending tokens."),
         (name = "figures", description = "Uses and refusals over time, and the audit log."),
+        (name = "hooks", description = "What upload servers call by themselves."),
         (name = "operations", description = "Health and metrics.")
     ),
     paths(
@@ -86,6 +87,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         tokens::usage::view_access_token_usage,
         stats::view_stats,
         audit::view_audit_log,
+        crate::hooks::tusd::receive_tusd_hook,
         crate::ops::healthz,
         crate::ops::readyz,
         crate::ops::metrics,

@@ -1,7 +1,7 @@
 //! `pre-create`: the upload begins, or its client learns why not.
 
 use actix_web::http::header::{self, HeaderValue};
-use countermark_core::{DenyReason, UploadExtra};
+use countermark_core::{DenyReason, Purpose, UploadExtra};
 use countermark_domain::store::{Upload, UploadState};
 use countermark_domain::{Credential, DomainError, UploadAnswer, UploadOrder};
 
@@ -30,8 +30,9 @@ pub(super) async fn begin(call: &Call<'_>, event: &Event) -> Result<Reply, Probl
 
 async fn begun(call: &Call<'_>, event: &Event) -> Result<Reply, Problem> {
     if event.upload.is_in_parts() {
-        return Err(Problem::new(&codes::PARTIAL_UPLOAD)
-            .detail("send the file as one upload: the parts of a parallel upload would each be one of their own"));
+        return Err(Problem::new(&codes::PARTIAL_UPLOAD).detail(
+            "send the file as one upload: the parts of a parallel upload would each be one of their own",
+        ));
     }
     let value = credential::token_value(&event.request).map_err(|problem| challenged(problem, NO_TOKEN))?;
     let metadata = event.upload.metadata();
@@ -51,7 +52,10 @@ async fn begun(call: &Call<'_>, event: &Event) -> Result<Reply, Problem> {
     match call.state.service.begin_upload(&order).await.map_err(problem)? {
         UploadAnswer::Begun { upload, .. } => created(call, &upload, &metadata).await,
         UploadAnswer::Refused { reason, token } => {
-            let extra = token.as_ref().and_then(|token| token.upload_extra());
+            let extra = token.as_deref().and_then(|token| match &token.terms.purpose {
+                Purpose::Upload(upload) => Some(&upload.extra),
+                _ => None,
+            });
             Err(refused(reason, event, extra))
         }
     }
@@ -65,7 +69,8 @@ async fn created(call: &Call<'_>, upload: &Upload, metadata: &Metadata) -> Resul
         return Err(problem(DomainError::UploadClosed));
     }
     // What stays as it is, is not sent: tusd then keeps the client's bytes, which need not be UTF-8.
-    let directed = Some(metadata::directed(metadata, &upload.effective)).filter(|directed| directed != metadata);
+    let directed =
+        Some(metadata::directed(metadata, &upload.effective)).filter(|directed| directed != metadata);
     let reply = Reply::creation(upload.id.to_string(), directed);
     if reply.fits() {
         return Ok(reply);
@@ -75,7 +80,8 @@ async fn created(call: &Call<'_>, upload: &Upload, metadata: &Metadata) -> Resul
 }
 
 fn too_long() -> Problem {
-    let detail = format!("expected metadata that take at most {MOST_BYTES} bytes, those of the token included");
+    let detail =
+        format!("expected metadata that take at most {MOST_BYTES} bytes, those of the token included");
     Problem::new(&codes::INVALID_METADATA).detail(detail)
 }
 
@@ -97,8 +103,12 @@ fn refused(reason: DenyReason, event: &Event, extra: Option<&UploadExtra>) -> Pr
         DenyReason::Disabled => problem.detail("permission for this upload is suspended"),
         DenyReason::NotYetValid => problem.detail("it is too early for this upload"),
         DenyReason::Expired => problem.detail("permission for this upload has expired: ask for a new one"),
-        DenyReason::LimitReached => problem.detail("all uploads that were permitted have been made: ask for a new permission"),
-        DenyReason::WrongCloud => problem.member("/cloudId", "expected the cloud that this token is for, or none"),
+        DenyReason::LimitReached => {
+            problem.detail("all uploads that were permitted have been made: ask for a new permission")
+        }
+        DenyReason::WrongCloud => {
+            problem.member("/cloudId", "expected the cloud that this token is for, or none")
+        }
         DenyReason::ConstraintFailed => match extra.map(|extra| unmet(event, extra)) {
             Some(detail) => problem.detail(detail),
             None => problem,
@@ -121,7 +131,7 @@ fn unmet(event: &Event, extra: &UploadExtra) -> String {
         demands.push("a size announced before the upload begins".to_owned());
     }
     if !extra.mime_types.is_empty() {
-        let types: Vec<String> = extra.mime_types.iter().map(ToString::to_string).collect();
+        let types: Vec<String> = extra.mime_types.iter().map(|glob| glob.as_str().to_owned()).collect();
         demands.push(format!("a file of type {}", types.join(" or ")));
     }
     if let Some(prefix) = &extra.public_id_prefix {

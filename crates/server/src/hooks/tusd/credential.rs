@@ -14,7 +14,9 @@ pub(super) fn token_value(request: &ClientRequest) -> Result<&str, Problem> {
     let mut values = headers.chain(parameters.filter(|value| !value.is_empty()));
     let value = values.next().ok_or_else(missing)?;
     if values.next().is_some() {
-        return Err(Problem::new(&codes::INVALID_HEADER).detail("expected the upload token once and in one place"));
+        return Err(
+            Problem::new(&codes::INVALID_HEADER).detail("expected the upload token once and in one place")
+        );
     }
     Ok(value)
 }

@@ -42,7 +42,8 @@ pub(super) async fn complete(call: &Call<'_>, event: &Event) -> Result<Reply, Pr
 /// As [`complete_before_answer`].
 pub(super) async fn abandon(call: &Call<'_>, event: &Event) -> Result<Reply, Problem> {
     let Some(id) = ours(&event.upload) else { return Ok(Reply::default()) };
-    if event.upload.is_whole() && !matches!(completed(call, event).await, Err(DomainError::UploadRefused(_))) {
+    if event.upload.is_whole() && !matches!(completed(call, event).await, Err(DomainError::UploadRefused(_)))
+    {
         return Ok(Reply::default());
     }
     match call.state.service.abort_upload(id).await {

@@ -142,14 +142,16 @@ impl UploadInfo {
 
 impl ClientRequest {
     /// Every value of the header of this name, in whatever case it was sent.
-    pub(super) fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let headers = self.header.iter().flatten();
-        let named = headers.filter(move |(known, _)| known.eq_ignore_ascii_case(name));
-        named.flat_map(|(_, values)| values.iter().flatten()).map(String::as_str)
+        let named = headers.filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let values: Vec<_> =
+            named.flat_map(|(_, values)| values.iter().flatten()).map(String::as_str).collect();
+        values.into_iter()
     }
 
     /// The header of this name, unless it stands twice.
-    pub(super) fn only_header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub(super) fn only_header(&self, name: &str) -> Option<&str> {
         let mut values = self.header_values(name);
         values.next().filter(|_| values.next().is_none())
     }

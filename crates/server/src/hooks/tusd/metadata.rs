@@ -39,7 +39,8 @@ pub(super) fn asked(metadata: &Metadata) -> Result<UploadParameters, Problem> {
 /// # Errors
 /// 400 `INVALID_METADATA` also where the two differ: whoever reads the other one would see what was never checked.
 pub(super) fn content_type(metadata: &Metadata) -> Result<Option<String>, Problem> {
-    let [file_type, content_type] = [text(metadata, "filetype", LONGEST_TYPE)?, text(metadata, "contentType", LONGEST_TYPE)?];
+    let [file_type, content_type] =
+        [text(metadata, "filetype", LONGEST_TYPE)?, text(metadata, "contentType", LONGEST_TYPE)?];
     match (&file_type, &content_type) {
         (Some(one), Some(other)) if one != other => {
             Err(invalid("contentType", "expected the same content type as in filetype"))
@@ -74,7 +75,10 @@ fn tags(metadata: &Metadata) -> Result<Vec<String>, Problem> {
     let tags: Vec<String> =
         list.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     if tags.len() > MOST_TAGS || tags.iter().any(|tag| tag.chars().count() > 200) {
-        return Err(invalid("tags", "expected at most 100 tags of at most 200 characters, separated by commas"));
+        return Err(invalid(
+            "tags",
+            "expected at most 100 tags of at most 200 characters, separated by commas",
+        ));
     }
     Ok(tags)
 }
@@ -133,7 +137,10 @@ mod tests {
 
     #[test]
     fn a_file_name_is_no_public_id() {
-        assert_eq!(asked(&metadata(&[("filename", "cat.png"), ("name", "x")])).unwrap(), UploadParameters::default());
+        assert_eq!(
+            asked(&metadata(&[("filename", "cat.png"), ("name", "x")])).unwrap(),
+            UploadParameters::default()
+        );
     }
 
     #[test]

@@ -55,11 +55,8 @@ pub async fn receive_tusd_hook(
     admit(&request, &state)?;
     let Some(hook) = event::hook_of(&bytes)? else { return Ok(Reply::default().answered()) };
     let event = json::read::<HookRequest>(&bytes)?.event;
-    let call = Call {
-        state: &state,
-        request_id: RequestId::of(&request),
-        digest: Sha256::digest(&bytes).into(),
-    };
+    let call =
+        Call { state: &state, request_id: RequestId::of(&request), digest: Sha256::digest(&bytes).into() };
     let reply = match hook {
         Hook::PreCreate => create::begin(&call, &event).await?,
         Hook::PreFinish => end::complete_before_answer(&call, &event).await?,
@@ -88,8 +85,7 @@ impl Call<'_> {
 
     /// The key of the client's request to tusd, from the header that only a proxy can have set.
     fn repetition_key<'e>(&self, event: &'e Event) -> Option<(&'static str, &'e str, [u8; 32])> {
-        let name = self.state.tusd.request_id_header.as_deref()?;
-        let id = event.request.only_header(name)?;
+        let id = event.request.only_header(self.state.tusd.request_id_header.as_deref()?)?;
         let fits = (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then_some(("tusd", id, self.digest))
     }

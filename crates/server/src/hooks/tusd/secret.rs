@@ -45,9 +45,10 @@ fn password(header: &HeaderValue) -> Option<Vec<u8>> {
 
 /// tusd shows this text to the upload's client, who can do nothing about it and should not learn more.
 fn refused() -> Problem {
-    Problem::new(&codes::UNAUTHENTICATED)
-        .detail("the upload server must present its hook secret")
-        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="countermark", charset="UTF-8""#))
+    Problem::new(&codes::UNAUTHENTICATED).detail("the upload server must present its hook secret").header(
+        header::WWW_AUTHENTICATE,
+        HeaderValue::from_static(r#"Basic realm="countermark", charset="UTF-8""#),
+    )
 }
 
 #[cfg(test)]
@@ -80,7 +81,8 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_a_challenge() {
         let bad = ["tusd:correct", "tusd:correct:horse2", "tusd:", "correct:horse", ""].map(basic);
-        for header in bad.iter().map(String::as_str).chain(["Bearer correct:horse", "Basic", "Basic !!", ""]) {
+        for header in bad.iter().map(String::as_str).chain(["Bearer correct:horse", "Basic", "Basic !!", ""])
+        {
             assert_eq!(code(&[header]), Some("UNAUTHENTICATED"), "{header}");
         }
         assert_eq!(code(&[]), Some("UNAUTHENTICATED"));

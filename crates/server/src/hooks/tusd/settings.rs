@@ -29,7 +29,9 @@ impl TusdSettings {
     /// Strangers can call as often as they like; the log says it to the operator once.
     pub(super) fn tell_once_that_there_is_no_secret(&self) {
         if !self.told.swap(true, Ordering::Relaxed) {
-            warn!("a hook of tusd was refused: configure hooks.tusd_secret and put it into tusd's -hooks-http URL");
+            warn!(
+                "a hook of tusd was refused: configure hooks.tusd_secret and put it into tusd's -hooks-http URL"
+            );
         }
     }
 }
