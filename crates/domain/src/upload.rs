@@ -76,7 +76,7 @@ pub struct UploadStanding {
 }
 
 /// Bounds of uploads.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadSettings {
     /// Seconds from the beginning to the deadline.
     pub deadline_seconds: u64,

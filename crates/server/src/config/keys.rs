@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Addresses,
     /// Address and port.
     Socket,
+    /// Origins of browsers; in the environment separated by commas.
+    Origins,
     /// Hosts with their clouds: in a file a section of its own.
     Clouds,
 }
@@ -35,6 +37,9 @@ impl Kind {
             Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::Addresses => "a list of IP addresses".to_owned(),
+            Self::Origins => {
+                "a list of origins in lower case and without a default port, such as https://app.example.com, or *".to_owned()
+            }
             Self::Clouds => {
                 "host names with their cloud ids: a section in a file, host=cloud,host=cloud in the environment".to_owned()
             }
@@ -72,6 +77,9 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
     key("hooks.tusd_secret", Kind::Secret, None),
     key("hooks.tusd_request_id_header", Kind::Text, None),
+    key("uploads.deadline_seconds", Kind::Whole(1, 30 * DAY), Some("86400")),
+    key("uploads.open_per_token", Kind::Whole(1, 1_000_000), Some("100")),
+    key("cors.allowed_origins", Kind::Origins, Some("")),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
     key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
 ];

@@ -3,6 +3,7 @@
 mod clouds;
 mod flags;
 mod keys;
+mod origins;
 mod source;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use countermark_domain::UploadSettings;
 pub use flags::ConfigFlags;
 use source::{Values, split};
 
@@ -41,6 +43,10 @@ pub struct Config {
     pub limits: LimitSettings,
     /// What upload servers that call by themselves must present.
     pub hooks: HookSettings,
+    /// Section `uploads`: bounds of uploads.
+    pub uploads: UploadSettings,
+    /// Which browsers may call.
+    pub cors: CorsSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
 }
@@ -122,6 +128,13 @@ pub struct HookSettings {
     pub tusd_secret: Option<Secret>,
     /// The header in which a proxy before tusd names each request of a client; clients must not be able to set it.
     pub tusd_request_id_header: Option<String>,
+}
+
+/// Section `cors`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorsSettings {
+    /// Origins whose pages may call what lies under `/v1`; `*` is all of them.
+    pub allowed_origins: Vec<String>,
 }
 
 /// Section `throttle`.
@@ -241,6 +254,13 @@ impl Config {
             hooks: HookSettings {
                 tusd_secret: secret(values, "hooks.tusd_secret"),
                 tusd_request_id_header: values.find("hooks.tusd_request_id_header").map(str::to_owned),
+            },
+            uploads: UploadSettings {
+                deadline_seconds: required(values, "uploads.deadline_seconds"),
+                open_per_token: required(values, "uploads.open_per_token"),
+            },
+            cors: CorsSettings {
+                allowed_origins: values.find("cors.allowed_origins").and_then(origins::parse).expect(CHECKED),
             },
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::ConfigError;
 use super::clouds;
 use super::keys::{KEYS, Key, Kind, find_key, nearest};
+use super::origins;
 
 /// Checked values by the name of their key, each in its environment form.
 #[derive(Default)]
@@ -60,6 +61,7 @@ fn check(kind: Kind, value: &str) -> Option<()> {
         Kind::Whole(least, most) => value.parse().is_ok_and(|number: u64| (least..=most).contains(&number)),
         Kind::Choice(choices) => choices.contains(&value),
         Kind::Addresses => split(value).all(|address| address.parse::<IpAddr>().is_ok()),
+        Kind::Origins => origins::parse(value).is_some(),
         Kind::Clouds => clouds::parse(value).is_some(),
         Kind::Socket => value.parse::<SocketAddr>().is_ok(),
     }
@@ -98,10 +100,10 @@ fn put_toml(values: &mut Values, name: &str, value: &toml::Value) -> Result<(), 
     let text = match (kind, value) {
         (Kind::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
         (Kind::Whole(..), toml::Value::Integer(number)) => Some(number.to_string()),
-        (Kind::Addresses, toml::Value::Array(list)) => {
+        (Kind::Addresses | Kind::Origins, toml::Value::Array(list)) => {
             list.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|list| list.join(","))
         }
-        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Clouds, _) => None,
+        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Origins | Kind::Clouds, _) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
         _ => None,
     };
