@@ -154,9 +154,7 @@ class Site:
 
     def upload(self, token: dict, content: bytes, **metadata: str) -> str:
         """Uploads in chunks of 64 KiB; the upload's id. Its URL names our host, which no name server knows."""
-        uploader = self.client(token).uploader(
-            file_stream=io.BytesIO(content), chunk_size=65536, metadata=metadata
-        )
+        uploader = self.client(token).uploader(file_stream=io.BytesIO(content), chunk_size=65536, metadata=metadata)
         uploader.set_url(self.here(uploader.create_url()))
         uploader.upload()
         return str(uploader.url).rsplit("/", 1)[1]
