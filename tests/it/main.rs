@@ -13,3 +13,4 @@ mod secrets;
 mod slow_clients;
 mod story;
 mod tusd;
+mod uploads;

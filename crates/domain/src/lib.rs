@@ -15,6 +15,7 @@ mod revoke;
 mod sign;
 mod update;
 mod upload;
+mod upload_report;
 mod view;
 
 mod draft;
@@ -45,5 +46,6 @@ pub use issue::{Issued, Outcome, Repeatable};
 pub use service::{NotReady, Service};
 pub use sign::SigningOrder;
 pub use update::{ExtraPatch, MAX_LABELS, TokenPatch, UploadPatch};
-pub use upload::{MAX_REPORT_BYTES, UploadAnswer, UploadOrder, UploadResult, UploadSettings, UploadStanding};
+pub use upload::{UploadAnswer, UploadOrder, UploadResult, UploadSettings, UploadStanding};
+pub use upload_report::MAX_REPORT_BYTES;
 pub use view::Page;

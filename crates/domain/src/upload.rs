@@ -6,7 +6,7 @@ use countermark_core::{
     Beginning, Completion, DenyReason, NotificationId, Purpose, Terms, TokenId, UnixSeconds, UploadId,
     UploadParameters, ValueDigest, decide_completion, decide_upload,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::authorize::{ATTEMPTS, Credential, Presented};
 use crate::cache::Entry;
@@ -16,6 +16,7 @@ use crate::service::Service;
 use crate::store::{
     Lookup, NewNotification, NewUpload, StoreError, Upload, UploadBegun, UploadEnd, UploadEnded, UploadState,
 };
+use crate::upload_report;
 
 /// An upload that is to begin.
 #[derive(Clone, Debug)]
@@ -90,9 +91,6 @@ impl Default for UploadSettings {
     }
 }
 
-/// Most bytes of a report of what an upload has become.
-pub const MAX_REPORT_BYTES: usize = 8 * 1024;
-
 /// Most uploads that one call of [`Service::expire_uploads`] ends.
 const EXPIRED_AT_ONCE: u32 = 1_000;
 
@@ -141,7 +139,7 @@ impl Service {
         id: UploadId,
         result: &UploadResult<'_>,
     ) -> Result<UploadStanding, DomainError> {
-        let report = canonical_report(result.report)?;
+        let report = upload_report::canonical(result.report)?;
         let upload = self.view_upload(id).await?;
         let mut notifications = Vec::new();
         if upload.state == UploadState::Reserved {
@@ -191,7 +189,7 @@ impl Service {
         let beginning = Beginning { bytes: order.bytes, content_type: order.content_type };
         let new = match decide_upload(terms, value, &beginning, &order.asked, now) {
             Ok(effective) => {
-                demand_short(&effective)?;
+                upload_report::demand_short(&effective)?;
                 self.new_upload(terms, order, effective, now)
             }
             Err(reason) => return Ok(Some(self.refuse_upload(Some(entry), reason))),
@@ -304,25 +302,14 @@ impl Service {
 
     /// One notification for each receiver of the token.
     fn tell_of(&self, upload: &Upload, report: &Value) -> Vec<NewNotification> {
-        let body = json!({
-            "type": UPLOAD_COMPLETED,
-            "timestamp": rfc3339(self.time.now()),
-            "data": {
-                "uploadId": upload.id,
-                "tokenId": upload.token,
-                "owner": upload.owner,
-                "effective": upload.effective,
-                "result": report,
-            },
-        })
-        .to_string();
+        let body = upload_report::notification(upload, report, self.time.now());
         let tell = |address: &String| {
             let mut random = [0; 10];
             self.rng.fill(&mut random);
             NewNotification {
                 id: NotificationId::from_parts(self.time.now_millis(), random),
                 address: address.clone(),
-                event: UPLOAD_COMPLETED,
+                event: upload_report::UPLOAD_COMPLETED,
                 token: Some(upload.token),
                 body: body.clone(),
             }
@@ -331,47 +318,9 @@ impl Service {
     }
 }
 
-/// Most bytes of effective parameters as JSON: with a report, a notification of both stays below 20 kB.
-const MAX_EFFECTIVE_BYTES: usize = 8 * 1024;
-
-const UPLOAD_COMPLETED: &str = "upload.completed";
-
 async fn finished<T>(task: tokio::task::JoinHandle<Result<T, StoreError>>) -> Result<T, DomainError> {
     match task.await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(StoreError::Unavailable("the service is shutting down".to_owned()).into()),
     }
-}
-
-fn demand_short(effective: &UploadParameters) -> Result<(), DomainError> {
-    let json = serde_json::to_string(effective).expect("strings serialise");
-    if json.len() <= MAX_EFFECTIVE_BYTES {
-        return Ok(());
-    }
-    let detail = "expected parameters that, with those of the token, are at most 8 KiB of JSON";
-    Err(DomainError::Invalid { pointer: "/request", detail })
-}
-
-/// The report with its members in one order and without spaces: a repetition is known by what it says.
-fn canonical_report(report: &str) -> Result<Value, DomainError> {
-    let invalid = |detail| DomainError::Invalid { pointer: "/result", detail };
-    if report.len() > MAX_REPORT_BYTES {
-        return Err(invalid("expected at most 8 KiB of JSON"));
-    }
-    let Ok(object @ Value::Object(_)) = serde_json::from_str(report) else {
-        return Err(invalid("expected a JSON object"));
-    };
-    // A number can get longer when it is written out: 1e15 has 18 characters then.
-    if object.to_string().len() > MAX_REPORT_BYTES {
-        return Err(invalid("expected at most 8 KiB of JSON"));
-    }
-    Ok(object)
-}
-
-fn rfc3339(at: UnixSeconds) -> String {
-    i64::try_from(at.get())
-        .ok()
-        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
-        .expect("Unix seconds end with the year 9999")
-        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
