@@ -1,8 +1,10 @@
 //! tusd's hooks over HTTP, in every order and repeated, with bodies of the shape that tusd sends.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use countermark_tests::{Answer, Client, Connection, Options, TestServer, in_parallel, request};
+use countermark_tests::{Answer, Client, Connection, Options, TestServer, in_parallel, request, within};
 use serde_json::{Value, json};
 
 const SECRET: &str = "a-long-and-random-hook-secret";
@@ -25,6 +27,22 @@ fn an_upload_runs_from_the_first_hook_to_the_last() {
         assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
     }
     assert_eq!(world.used(&token), 1, "finished before it was deleted: the use stays spent");
+    let upload = world.upload(&id);
+    assert_eq!(upload["state"], "completed");
+    assert_eq!(upload["result"], json!({"bytes": 5, "contentType": "image/png", "existed": false}));
+    assert_eq!(upload["beganBy"], "ak_0000000000000000000000");
+}
+
+#[test]
+fn a_creation_whose_answer_was_lost_goes_back_at_its_deadline() {
+    let world = World::with(&[("COUNTERMARK__UPLOADS__DEADLINE_SECONDS", "1")]);
+    let (token, value) = world.server.admin().issue_upload(Some(1));
+    let id = created_id(&world.hook(&pre_create(&value)));
+    let given_back = || (world.used(&token) == 0).then_some(());
+    assert!(within(Duration::from_secs(20), given_back).is_some());
+    assert_eq!(world.upload(&id)["state"], "aborted");
+    assert_eq!(world.hook(&about("post-finish", &id)).json(), json!({}), "too late");
+    assert_eq!(world.used(&token), 0);
 }
 
 #[test]
@@ -462,6 +480,10 @@ impl World {
     fn send(&self, body: &Value, authorization: Option<&str>) -> Answer {
         let mut client = Client::new(self.server.address(), "");
         client.exchange("POST", &hook_request(body, authorization)).unwrap()
+    }
+
+    fn upload(&self, id: &str) -> Value {
+        self.server.admin().call("GET", &format!("/v1/uploads/{id}"), None).json()
     }
 
     fn used(&self, token: &str) -> u64 {
