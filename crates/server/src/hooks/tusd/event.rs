@@ -43,7 +43,16 @@ struct HookType {
 
 /// What tusd sends for each hook.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = TusdHookRequest)]
+#[schema(as = TusdHookRequest, example = json!({"Type": "pre-create", "Event": {
+    "Upload": {
+        "ID": "", "Size": 48_213, "SizeIsDeferred": false, "Offset": 0, "MetaData": {"filename": "cat.png"},
+        "IsPartial": false, "IsFinal": false, "PartialUploads": null, "Storage": null
+    },
+    "HTTPRequest": {
+        "Method": "POST", "URI": "/files/", "RemoteAddr": "127.0.0.1:39012",
+        "Header": {"Authorization": ["Bearer cmu_yXBHMoc5L40zBANMAAcNPMMcv7FQw4U51gMv1l"]}
+    }
+}}))]
 pub struct HookRequest {
     /// Which hook this is.
     #[serde(rename = "Type")]

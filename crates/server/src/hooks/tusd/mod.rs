@@ -107,4 +107,11 @@ fn tusd() -> TokenId {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tusd_stands_for_a_key_that_no_time_can_give() {
+        assert_eq!(tusd().to_string(), TUSD);
+    }
+}

@@ -16,7 +16,9 @@ pub(super) const MOST_BYTES: usize = 5 * 1024;
 
 /// The answer to a hook; absent members leave everything as it is.
 #[derive(Debug, Default, Serialize, ToSchema)]
-#[schema(as = TusdHookReply)]
+#[schema(as = TusdHookReply, example = json!({
+    "ChangeFileInfo": {"ID": "upl_034YReQTIGubVCzWuStHEC", "MetaData": {"filename": "cat.png", "tags": "pets,inbox"}}
+}))]
 pub struct Reply {
     /// Answers the client in tusd's place.
     #[serde(rename = "HTTPResponse", skip_serializing_if = "Option::is_none")]
@@ -52,6 +54,7 @@ pub struct FileInfoChange {
     id: String,
     /// All its metadata; absent where the client's stay as they are.
     #[serde(rename = "MetaData", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     metadata: Option<Metadata>,
 }
 
