@@ -14,4 +14,5 @@ mod revocation;
 mod secrets;
 mod slow_clients;
 mod story;
+mod tusd;
 mod uploads;

@@ -12,17 +12,23 @@ use crate::resource::at;
 /// The name of the security scheme that every protected operation refers to.
 pub const MANAGEMENT_KEY: &str = "managementKey";
 
-/// Adds the Bearer scheme that makes Swagger UI's Authorize button work.
+/// The name of the security scheme of tusd's hooks.
+pub const TUSD_SECRET: &str = "tusdSecret";
+
+/// Adds the schemes that make Swagger UI's Authorize button work.
 pub fn add_security(document: &mut OpenApi) {
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("cmk_…")
         .description(Some("A management key: an apiKey token's value, shown once when it was issued."))
         .build();
-    document
-        .components
-        .get_or_insert_default()
-        .add_security_scheme(MANAGEMENT_KEY, SecurityScheme::Http(scheme));
+    let tusd = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some("The secret of `hooks.tusd_secret` as the password, with any user name."))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(MANAGEMENT_KEY, SecurityScheme::Http(scheme));
+    components.add_security_scheme(TUSD_SECRET, SecurityScheme::Http(tusd));
 }
 
 /// The document as it is served and committed: indented JSON with a line feed at the end.

@@ -4,7 +4,7 @@ use actix_web::web::{Data, ServiceConfig};
 
 use crate::problem::pages;
 use crate::state::AppState;
-use crate::{api_docs, gate, native, ops};
+use crate::{api_docs, gate, hooks, native, ops};
 
 /// Registers every route of the service; `with_docs` also the Swagger UI, `with_metrics` also `/metrics`.
 pub fn routes(
@@ -18,6 +18,7 @@ pub fn routes(
         // Routes are tried in the order of registration: the hot ones stand first.
         gate::routes(config);
         native::routes(config);
+        hooks::routes(config);
         ops::routes(config, with_metrics);
         // Problems point to these pages, also where the Swagger UI is switched off.
         config.configure(pages);

@@ -12,6 +12,7 @@ pub mod cors;
 pub mod courier;
 pub mod first_key;
 pub mod gate;
+pub mod hooks;
 pub mod idempotency_key;
 pub mod installation;
 pub mod json;

@@ -8,6 +8,7 @@ use countermark_domain::Service;
 
 use crate::config::Config;
 use crate::gate::Gate;
+use crate::hooks::tusd::TusdSettings;
 use crate::telemetry::Metrics;
 use crate::throttle::FailureThrottle;
 
@@ -19,6 +20,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Brakes callers whose keys fail.
     pub throttle: FailureThrottle,
+    /// What tusd must present.
+    pub tusd: TusdSettings,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Who may ask at the gate, and what it demands.
@@ -34,6 +37,7 @@ impl AppState {
             service,
             metrics: Metrics::new(),
             throttle: FailureThrottle::new(config.throttle.burst, config.throttle.per_second),
+            tusd: TusdSettings::of(&config.hooks),
             trusted_proxies: config.server.trusted_proxies.clone(),
             gate: Gate::new(&config.gate),
             public_url: config.public_url(),

@@ -44,6 +44,8 @@ pub struct Config {
     pub metrics: MetricsSettings,
     /// Time-outs and sizes.
     pub limits: LimitSettings,
+    /// What upload servers that call by themselves must present.
+    pub hooks: HookSettings,
     /// Section `uploads`: bounds of uploads.
     pub uploads: UploadSettings,
     /// Which browsers may call.
@@ -124,6 +126,15 @@ pub struct LimitSettings {
     pub connections: usize,
     /// Most tokens in the cache.
     pub cached_tokens: usize,
+}
+
+/// Section `hooks`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HookSettings {
+    /// The password in tusd's hook URL; `None` refuses its hooks.
+    pub tusd_secret: Option<Secret>,
+    /// The header in which a proxy before tusd names each request of a client; clients must not be able to set it.
+    pub tusd_request_id_header: Option<String>,
 }
 
 /// Section `cors`.
@@ -257,6 +268,10 @@ impl Config {
                 shutdown: seconds(values, "limits.shutdown_seconds"),
                 connections: required(values, "limits.connections"),
                 cached_tokens: required(values, "limits.cached_tokens"),
+            },
+            hooks: HookSettings {
+                tusd_secret: secret(values, "hooks.tusd_secret"),
+                tusd_request_id_header: values.find("hooks.tusd_request_id_header").map(str::to_owned),
             },
             uploads: UploadSettings {
                 deadline_seconds: required(values, "uploads.deadline_seconds"),

@@ -113,6 +113,9 @@ fn every_secret_may_come_from_a_file() {
     let config = load("", &[("COUNTERMARK__GATE__SHARED_SECRET_FILE", path)], &[]).unwrap();
     assert_eq!(config.gate.shared_secret.as_ref().unwrap().expose(), "canary-of-sixteen");
     assert!(!format!("{config:?}").contains("canary"));
+    let config = load(&format!("[hooks]\ntusd_secret_file = {path:?}"), &[], &[]).unwrap();
+    assert!(!format!("{config:?}").contains("canary"));
+    assert_eq!(config.hooks.tusd_secret.unwrap().expose(), "canary-value");
     let both = [("COUNTERMARK__ADMIN_KEY_FILE", path), ("COUNTERMARK__ADMIN_KEY", "x")];
     assert!(load("", &both, &[]).unwrap_err().contains("both"));
     assert!(

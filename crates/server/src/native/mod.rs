@@ -6,7 +6,7 @@ mod authorize;
 mod buckets;
 mod caller;
 mod cursor;
-mod error;
+pub(crate) mod error;
 mod explain;
 mod introspect;
 mod notifications;
@@ -85,6 +85,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "figures", description = "Uses and refusals over time, and the audit log."),
         (name = "gate", description = "Proxies ask here, for each request of a client, whether it may go on."),
         (name = "notifications", description = "What is told to receivers, as Standard Webhooks 1.0."),
+        (name = "hooks", description = "What upload servers call by themselves."),
         (name = "operations", description = "Health and metrics.")
     ),
     paths(
@@ -117,6 +118,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         notifications::test::send_test_notification,
         notifications::secrets::view_notification_secrets,
         notifications::secrets::rotate_notification_secret,
+        crate::hooks::tusd::receive_tusd_hook,
         crate::ops::healthz,
         crate::ops::readyz,
         crate::ops::metrics,

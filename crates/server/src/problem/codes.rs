@@ -53,12 +53,15 @@ codes! {
     INVALID_MEMBER: 400, "A member of the body is not acceptable";
     INVALID_PARAMETER: 400, "A query parameter is not acceptable";
     INVALID_HEADER: 400, "A request header is not acceptable";
+    INVALID_METADATA: 400, "The metadata of the upload are not acceptable";
     UNAUTHENTICATED: 401, "A valid management key is needed";
     NO_CREDENTIAL: 401, "No credential was presented";
     UNTRUSTED_PROXY: 403, "Only trusted proxies may ask here";
     PERMISSION_REQUIRED: 403, "The key lacks a permission";
     RIGHTS_EXCEEDED: 403, "The rights go beyond those of the caller";
     SELF_CHANGE: 403, "A key cannot change itself";
+    HOOKS_NOT_CONFIGURED: 403, "These hooks are not configured";
+    PARTIAL_UPLOAD: 403, "Uploads in parallel parts are not accepted";
     NOT_FOUND: 404, "There is nothing here";
     METHOD_NOT_ALLOWED: 405, "The method is not offered here";
     REQUEST_TIMEOUT: 408, "The request took too long to arrive";

@@ -208,18 +208,14 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
-    /// The answer in full.
-    pub fn render(&self, public_url: &str, request_id: Option<&RequestId>) -> HttpResponse {
+    /// The headers that the answer has beside the usual ones.
+    pub fn headers(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+        self.0.headers.iter()
+    }
+
+    /// The body of the answer, for those who wrap it into one of another shape.
+    pub fn body(&self, public_url: &str, request_id: Option<&RequestId>) -> String {
         let code = self.0.code;
-        let mut response = HttpResponse::build(self.status_code());
-        for (name, value) in &self.0.headers {
-            response.append_header((name.clone(), value.clone()));
-        }
-        if self.0.closes {
-            response.force_close();
-        }
-        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-        response.content_type("application/problem+json");
         let body = ProblemBody {
             page: format!("{public_url}/docs/errors/{}", code.name),
             title: code.title,
@@ -229,7 +225,21 @@ impl Problem {
             request_id: request_id.map_or("", RequestId::as_str),
             errors: &self.0.errors,
         };
-        response.body(serde_json::to_vec(&body).expect("texts and numbers always become JSON"))
+        serde_json::to_string(&body).expect("texts and numbers always become JSON")
+    }
+
+    /// The answer in full.
+    pub fn render(&self, public_url: &str, request_id: Option<&RequestId>) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        for (name, value) in &self.0.headers {
+            response.append_header((name.clone(), value.clone()));
+        }
+        if self.0.closes {
+            response.force_close();
+        }
+        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        response.content_type("application/problem+json");
+        response.body(self.body(public_url, request_id))
     }
 }
 
