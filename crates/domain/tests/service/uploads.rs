@@ -100,14 +100,16 @@ async fn an_abort_gives_one_use_back_and_the_cache_knows_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cache_follows_uploads_and_plain_uses_in_their_order() {
     let here = Arc::new(Installation::new().await);
-    for _ in 0..20 {
-        let issued = here.issue(upload(Some(1000))).await;
-        let value: Arc<str> = value(&issued).into();
-        let asking = (0..40).map(|number| {
+    let issued = here.issue(upload(Some(10_000))).await;
+    let value: Arc<str> = value(&issued).into();
+    // Few at once and often: only the last figure of each round can be overwritten by an earlier one.
+    for round in 1..=200 {
+        let asking = (0..4).map(|number| {
             let (here, value) = (Arc::clone(&here), Arc::clone(&value));
             tokio::spawn(async move {
                 if number % 2 == 0 {
-                    here.begin(&order(&value)).await.unwrap();
+                    let (begun, _) = here.begin(&order(&value)).await.unwrap();
+                    here.complete(&begun).await.unwrap();
                 } else {
                     let facts = Facts { method: Some("POST"), ..Facts::default() };
                     here.ask(ask_with(Credential::Value(&value), facts)).await.unwrap();
@@ -117,7 +119,7 @@ async fn the_cache_follows_uploads_and_plain_uses_in_their_order() {
         for asked in asking.collect::<Vec<_>>() {
             asked.await.unwrap();
         }
-        assert_eq!(here.known_used(&value).await, 40);
+        assert_eq!(here.known_used(&value).await, round * 4);
     }
 }
 
