@@ -82,7 +82,9 @@ class Uploads:
         """Removes what was received and gives the use back."""
         await asyncio.to_thread(self._images.withdraw, self.journal.part(entry), entry.public_id)
         entry.state = "abandoned"
-        await asyncio.to_thread(self.journal.write, entry)
+        # On a full disk the note fails, too: giving the use back must not.
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self.journal.write, entry)
         try:
             await self._countermark.abort(entry.id)
         except Unanswered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -32,6 +32,10 @@ class Arrival:
     def event(self, secret: str) -> dict[str, Any]:
         """The event, checked by the published library; raises if the signature does not fit."""
         return Webhook(secret).verify(self.body, dict(self.headers))
+
+    def changed(self, **members: Any) -> Arrival:
+        """The same with other members, as a forger would have it."""
+        return replace(self, **members)
 
     def unverified(self) -> dict[str, Any]:
         """The event as it is."""
