@@ -51,6 +51,8 @@ class Receiver:
         self.arrivals: list[Arrival] = []
         # The answers to the next requests: status and headers; afterwards 204.
         self.answers: list[tuple[int, dict[str, str]]] = []
+        # Set while no request is to be answered at all.
+        self.is_silent = False
         self._changed = threading.Condition()
         self._server: ThreadingHTTPServer | None = None
 
@@ -63,6 +65,10 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): text for name, text in self.headers.items()}
                 status, more = receiver._record(Arrival(self.path, headers, body))
+                if receiver.is_silent:
+                    # Waits for the client to hang up.
+                    self.rfile.read(1)
+                    return
                 self.send_response(status)
                 for name, text in {**more, "content-length": "0"}.items():
                     self.send_header(name, text)

@@ -148,6 +148,21 @@ def test_what_a_killed_service_has_completed_is_told_after_its_restart(told: Cou
     assert {it.event(notification_secret(told))["data"]["uploadId"] for it in arrivals} == upload_ids
 
 
+def test_what_was_being_told_when_the_service_was_killed_is_told_again(told: Countermark, receiver: Receiver) -> None:
+    receiver.is_silent = True
+    token = told.issue(type="upload", extra={"notificationUrls": [receiver.url]})
+    upload(told, token)
+    (first,) = receiver.wait_for(1)
+    told.kill()
+    receiver.is_silent = False
+    # Nobody knows then what became of the attempt: it is taken up again a minute later.
+    told.restart(seconds_later=90)
+    again = receiver.wait_for(2)[1]
+    assert (again.id, again.body) == (first.id, first.body)
+    again.event(notification_secret(told))
+    assert eventually(lambda: state(told, token)[0] == "delivered")
+
+
 def test_during_a_rotation_either_secret_verifies(told: Countermark, receiver: Receiver) -> None:
     old = notification_secret(told)
     rotated = told.call("POST", "/v1/notification-secrets", json={"overlapSeconds": 60})
