@@ -7,6 +7,7 @@ mod disk_full;
 mod load;
 mod stop;
 mod sync_order;
+mod uploads;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -261,6 +261,8 @@ fn forty_beginnings_at_once_reserve_exactly_the_limit() {
     let server = TestServer::start();
     let mut admin = server.admin();
     let (token, value) = admin.issue_upload(Some(7));
+    let dry =
+        json!({"credential": {"value": value}, "request": {"method": "POST"}, "cost": 0, "dryRun": true});
     let (address, key) = (server.address(), server.admin_key().to_owned());
     let answers = in_parallel(40, move |number| {
         let mut caller = Client::new(address, &key);
@@ -278,6 +280,7 @@ fn forty_beginnings_at_once_reserve_exactly_the_limit() {
     remaining.sort_unstable();
     assert_eq!(remaining, (0..7).collect::<Vec<_>>(), "each use once, and what was left true at each");
     assert_eq!(admin.used(&token), 7);
+    assert_eq!(admin.try_authorize(&dry).unwrap().json()["remaining"], 0, "the cache has followed in order");
 }
 
 #[test]

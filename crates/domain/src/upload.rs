@@ -195,7 +195,7 @@ impl Service {
             Err(reason) => return Ok(Some(self.refuse_upload(Some(entry), reason))),
         };
         let upload = new.upload.clone();
-        let (begun, used) = match self.book_upload(entry, new, now).await? {
+        let (begun, used) = match self.book_upload(entry, new).await? {
             UploadBegun::Reserved { used } => {
                 self.statistics.note_allowed(entry, 1, true, now);
                 (upload, used)
@@ -249,16 +249,12 @@ impl Service {
     }
 
     /// Runs to its end even if the caller no longer waits: the cache must learn what the store has counted.
-    async fn book_upload(
-        &self,
-        entry: &Arc<Entry>,
-        new: NewUpload,
-        now: UnixSeconds,
-    ) -> Result<UploadBegun, DomainError> {
+    async fn book_upload(&self, entry: &Arc<Entry>, new: NewUpload) -> Result<UploadBegun, DomainError> {
         let (store, booking, entry) = (Arc::clone(&self.store), Arc::clone(&self.booking), Arc::clone(entry));
+        let time = Arc::clone(&self.time);
         let booked = tokio::spawn(async move {
             let _booking = booking.lock().await;
-            let begun = store.begin_upload(new, now).await?;
+            let begun = store.begin_upload(new, time.now()).await?;
             if let UploadBegun::Reserved { used }
             | UploadBegun::Repeated { used, .. }
             | UploadBegun::Exhausted { used } = begun
@@ -271,11 +267,12 @@ impl Service {
     }
 
     async fn end_upload(&self, id: UploadId, end: UploadEnd) -> Result<UploadStanding, DomainError> {
-        let (store, booking, cache, now) =
-            (Arc::clone(&self.store), Arc::clone(&self.booking), Arc::clone(&self.cache), self.time.now());
+        let (store, booking, cache) =
+            (Arc::clone(&self.store), Arc::clone(&self.booking), Arc::clone(&self.cache));
+        let time = Arc::clone(&self.time);
         let ended = tokio::spawn(async move {
             let _booking = booking.lock().await;
-            let ended = store.end_upload(id, end, now).await?;
+            let ended = store.end_upload(id, end, time.now()).await?;
             if let UploadEnded::Ended { upload, .. } | UploadEnded::Closed(upload) = &ended
                 && upload.state == UploadState::Aborted
             {

@@ -353,8 +353,16 @@ struct Model {
     given_back: u64,
     now: u64,
     is_revoked: bool,
-    /// State, whether the holder began it alone, deadline, key, report.
-    uploads: Vec<(UploadState, bool, u64, Option<u8>, Option<String>)>,
+    uploads: Vec<Known>,
+}
+
+/// What must be true of one upload.
+struct Known {
+    state: UploadState,
+    is_holders: bool,
+    deadline: u64,
+    key: Option<u8>,
+    report: Option<String>,
 }
 
 impl Model {
@@ -365,16 +373,15 @@ impl Model {
     }
 
     fn open(&self) -> usize {
-        self.uploads.iter().filter(|it| it.0 == UploadState::Reserved).count()
+        self.uploads.iter().filter(|it| it.state == UploadState::Reserved).count()
     }
 
     /// Ends by deadline whichever uploads are chosen and due.
     fn end_due(&mut self, chosen: impl Fn(usize) -> bool) {
-        let now = self.now;
-        for (number, (state, alone, deadline, ..)) in self.uploads.iter_mut().enumerate() {
-            if chosen(number) && *state == UploadState::Reserved && *deadline <= now {
-                *state = if *alone { UploadState::Completed } else { UploadState::Aborted };
-                self.given_back += u64::from(!*alone);
+        for (number, upload) in self.uploads.iter_mut().enumerate() {
+            if chosen(number) && upload.state == UploadState::Reserved && upload.deadline <= self.now {
+                upload.state = if upload.is_holders { UploadState::Completed } else { UploadState::Aborted };
+                self.given_back += u64::from(!upload.is_holders);
             }
         }
     }
@@ -384,8 +391,8 @@ impl Model {
         if self.is_revoked {
             return "stale";
         }
-        if let Some(known) = key.and_then(|key| self.uploads.iter().find(|it| it.3 == Some(key))) {
-            return if known.0 == UploadState::Aborted { "given back" } else { "repeated" };
+        if let Some(known) = key.and_then(|key| self.uploads.iter().find(|it| it.key == Some(key))) {
+            return if known.state == UploadState::Aborted { "given back" } else { "repeated" };
         }
         if self.used() >= self.limit {
             return "exhausted";
@@ -394,20 +401,27 @@ impl Model {
             return "too many";
         }
         self.allowed += 1;
-        self.uploads.push((UploadState::Reserved, alone, self.now + lasts, key, None));
+        let deadline = self.now + lasts;
+        self.uploads.push(Known {
+            state: UploadState::Reserved,
+            is_holders: alone,
+            deadline,
+            key,
+            report: None,
+        });
         "reserved"
     }
 
     fn end(&mut self, number: usize, to: UploadState, report: Option<String>) -> &'static str {
         self.end_due(|it| it == number);
         let Some(upload) = self.uploads.get_mut(number) else { return "gone" };
-        match upload.0 {
+        match upload.state {
             UploadState::Reserved => {
                 self.given_back += u64::from(to == UploadState::Aborted);
-                (upload.0, upload.4) = (to, report);
+                (upload.state, upload.report) = (to, report);
                 "ended"
             }
-            state if state == to && upload.4 == report => "ended",
+            state if state == to && upload.report == report => "ended",
             _ => "closed",
         }
     }
@@ -483,8 +497,8 @@ async fn play(limit: u64, steps: Vec<Step>) {
         assert_eq!(used, model.used(), "used = allowed - given back, after {step:?}");
         assert!(used <= limit, "{used} of {limit} after {step:?}");
     }
-    for (number, (state, ..)) in model.uploads.iter().enumerate() {
-        assert_eq!(find(&it, number as u64).await.state, *state, "upload {number}");
+    for (number, known) in model.uploads.iter().enumerate() {
+        assert_eq!(find(&it, number as u64).await.state, known.state, "upload {number}");
     }
 }
 

@@ -73,6 +73,14 @@ fn a_wrong_value_is_named_by_its_key_and_never_shown() {
             "[notifications]\ntimeout_seconds = 31",
             "notifications.timeout_seconds: expected a whole number from 1 to 30",
         ),
+        (
+            "[cors]\nallowed_origins = [\"https://canary.example/\"]",
+            "cors.allowed_origins: expected a list of origins in lower case and without a default port, such as https://app.example.com, or *",
+        ),
+        (
+            "[uploads]\ndeadline_seconds = 0",
+            "uploads.deadline_seconds: expected a whole number from 1 to 2592000",
+        ),
         ("[log]\nformat = \"canary\"", "log.format: expected one of auto, human, json"),
         ("admin_key = 7", "admin_key: expected a string that is not empty"),
         ("admin_key = \"canary", "the configuration file is not well-formed TOML at line 1"),
@@ -105,6 +113,18 @@ fn every_secret_may_come_from_a_file() {
             .contains("cannot read")
     );
     assert!(load("", &[("COUNTERMARK__LOG__LEVEL_FILE", path)], &[]).is_err(), "only secrets have a file");
+}
+
+#[test]
+fn bounds_of_uploads_and_origins_are_read_from_file_and_environment() {
+    let file = "[uploads]\ndeadline_seconds = 60\n[cors]\nallowed_origins = [\"https://a.example\", \"http://[::1]:80\"]";
+    assert!(load(file, &[], &[]).is_err(), "a browser leaves the default port out");
+    let config =
+        load(&file.replace(":80", ":81"), &[("COUNTERMARK__UPLOADS__OPEN_PER_TOKEN", "7")], &[]).unwrap();
+    assert_eq!((config.uploads.deadline_seconds, config.uploads.open_per_token), (60, 7));
+    assert_eq!(config.cors.allowed_origins, ["https://a.example", "http://[::1]:81"]);
+    let every = load("", &[("COUNTERMARK__CORS__ALLOWED_ORIGINS", "*")], &[]).unwrap();
+    assert_eq!(every.cors.allowed_origins, ["*"]);
 }
 
 #[test]

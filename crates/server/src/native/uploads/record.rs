@@ -9,39 +9,42 @@ use utoipa::ToSchema;
 
 /// One upload.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Upload)]
+#[schema(as = Upload, example = json!({
+    "id": "upl_034YCGMODo7rNXJe1rD0Im", "tokenId": "up_034YCGMODo7rNXJe1rD0Im", "owner": "shop", "state": "completed",
+    "effective": {"cloudId": "mycloud", "publicId": "inbox/cat", "tags": ["pets", "inbox"], "transformation": null, "format": null, "projection": null},
+    "constraints": {"minBytes": null, "maxBytes": 5_000_000, "mimeTypes": ["image/*"], "publicIdPrefix": null, "insertOnly": false},
+    "beganBy": "ak_034YCGMODo7rNXJe1rD0Im", "beganAt": 1_800_000_000_u64, "deadline": 1_800_086_400_u64, "endedAt": 1_800_000_007_u64, "result": {"bytes": 48_213, "contentType": "image/jpeg", "existed": false}
+}))]
 #[serde(rename_all = "camelCase")]
 pub struct Record<'a> {
     /// Its public handle; whoever knows it can name the upload, not act on it.
-    #[schema(value_type = String, example = "upl_034YCGMODo7rNXJe1rD0Im")]
+    #[schema(value_type = String)]
     id: UploadId,
     /// The upload token whose use it holds.
-    #[schema(value_type = String, example = "up_034YCGMODo7rNXJe1rD0Im")]
+    #[schema(value_type = String)]
     token_id: TokenId,
     /// On whose behalf the token acted when the upload began.
-    #[schema(example = "shop")]
     owner: Option<&'a str>,
     /// `reserved`, then for ever `completed` (its use is spent) or `aborted` (its use has gone back).
-    #[schema(example = "reserved")]
     state: &'static str,
     /// The parameters that the upload really gets.
     effective: Effective<'a>,
     /// What it must be, judged again when it completes.
     constraints: Constraints<'a>,
     /// The API key that began it; null if the token's holder did so alone.
-    #[schema(value_type = Option<String>, example = "ak_034YCGMODo7rNXJe1rD0Im")]
+    #[schema(value_type = Option<String>)]
     began_by: Option<TokenId>,
     /// When it began, Unix seconds.
-    #[schema(value_type = u64, example = 1_800_000_000_u64)]
+    #[schema(value_type = u64)]
     began_at: UnixSeconds,
     /// When a reservation ends by itself: aborted if an API key began it, completed if the holder did.
-    #[schema(value_type = u64, example = 1_800_086_400_u64)]
+    #[schema(value_type = u64)]
     deadline: UnixSeconds,
     /// When it ended, Unix seconds; null while it is reserved.
-    #[schema(value_type = Option<u64>, example = json!(null))]
+    #[schema(value_type = Option<u64>)]
     ended_at: Option<UnixSeconds>,
     /// What it has become, as it was reported; null also where the deadline completed it.
-    #[schema(value_type = Option<Object>, example = json!(null))]
+    #[schema(value_type = Option<Object>)]
     result: Option<Value>,
 }
 
@@ -51,22 +54,16 @@ pub struct Record<'a> {
 #[serde(rename_all = "camelCase")]
 struct Effective<'a> {
     /// Target cloud.
-    #[schema(example = "mycloud")]
     cloud_id: Option<&'a str>,
     /// Name of the image.
-    #[schema(example = "inbox/cat")]
     public_id: Option<&'a str>,
     /// Tags, each once.
-    #[schema(example = json!(["pets", "inbox"]))]
     tags: &'a [String],
     /// Transformation to store the image with.
-    #[schema(example = "w:2000")]
     transformation: Option<&'a str>,
     /// Image format.
-    #[schema(example = "jpg")]
     format: Option<&'a str>,
     /// Projection.
-    #[schema(example = json!(null))]
     projection: Option<&'a str>,
 }
 
@@ -76,31 +73,32 @@ struct Effective<'a> {
 #[serde(rename_all = "camelCase")]
 struct Constraints<'a> {
     /// Least size in bytes.
-    #[schema(example = 1)]
     min_bytes: Option<u64>,
     /// Greatest size in bytes.
-    #[schema(example = 5_000_000)]
     max_bytes: Option<u64>,
     /// Content types of which one must match.
-    #[schema(value_type = Vec<String>, example = json!(["image/*"]))]
+    #[schema(value_type = Vec<String>)]
     mime_types: &'a [MimeGlob],
     /// What the effective public id must begin with.
-    #[schema(example = "inbox/")]
     public_id_prefix: Option<&'a str>,
     /// Whether it must not replace an existing image; then the report must say `"existed": false`.
-    #[schema(example = false)]
     insert_only: bool,
 }
 
 /// One upload, and what its token has left.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = UploadStanding)]
+#[schema(as = UploadStanding, example = json!({
+    "id": "upl_034YCGMODo7rNXJe1rD0Im", "tokenId": "up_034YCGMODo7rNXJe1rD0Im", "owner": "shop", "state": "reserved",
+    "effective": {"cloudId": "mycloud", "publicId": "inbox/cat", "tags": ["pets", "inbox"], "transformation": null, "format": null, "projection": null},
+    "constraints": {"minBytes": null, "maxBytes": 5_000_000, "mimeTypes": ["image/*"], "publicIdPrefix": null, "insertOnly": false},
+    "beganBy": "ak_034YCGMODo7rNXJe1rD0Im", "beganAt": 1_800_000_000_u64, "deadline": 1_800_086_400_u64, "endedAt": null, "result": null,
+    "remaining": 9
+}))]
 #[serde(rename_all = "camelCase")]
 pub struct Standing<'a> {
     #[serde(flatten)]
     upload: Record<'a>,
     /// Uses that the token has left, this upload's own not among them; null = unlimited.
-    #[schema(example = 9)]
     remaining: Option<u64>,
 }
 
