@@ -51,11 +51,13 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 /// No async, clock, randomness, database or HTTP is among them.
 const CORE: [&str; 8] = ["base64", "crc32fast", "hmac", "serde", "sha2", "subtle", "thiserror", "zeroize"];
 
-const DOMAIN: [&str; 15] = [
+const DOMAIN: [&str; 17] = [
     "argon2",
     "async-trait",
+    "base64",
     "chrono",
     "countermark-core",
+    "futures-util",
     "getrandom",
     "hmac",
     "quick_cache",

@@ -62,6 +62,17 @@ mod tests {
     use crate::rng::SeededRng;
 
     #[test]
+    fn the_signature_is_that_of_the_published_library() {
+        // Made with standardwebhooks 1.1 of PyPI.
+        let key = WebhookKey::of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let id = "ntf_0000000000000000000000".parse().unwrap();
+        let at = UnixSeconds::new(1_800_000_000).unwrap();
+        let body = r#"{"type":"test.ping","umlaut":"ü"}"#;
+        let expected = "v1,/9zFNW68B6qu5ccOyf5MzoAyUbcKpn/Kdz8dQjf/QA4=";
+        assert_eq!(sign(&[key], id, at, body), expected);
+    }
+
+    #[test]
     fn a_generated_secret_is_a_key_and_nothing_shorter_or_longer_is() {
         let secret = generate(&SeededRng::new(1));
         assert!(WebhookKey::of(&secret).is_some());

@@ -40,6 +40,7 @@ async fn no_file_of_the_database_holds_a_value_or_secret_in_clear() {
     it.store.insert(&upload, value(CANARY), audit("token.issue"), Some(kept)).await.unwrap();
     it.store.insert(&image, secret(CANARY), audit("token.issue"), None).await.unwrap();
     it.store.reveal(upload.terms.id, audit("token.reveal")).await.unwrap().unwrap();
+    it.store.found_notification_secret(&Zeroizing::new(CANARY.to_owned()), at(1)).await.unwrap();
     let mut bytes = 0;
     for round in 0..2 {
         for file in std::fs::read_dir(it.directory.path()).unwrap() {
@@ -133,6 +134,7 @@ async fn an_interrupted_rotation_is_finished_by_repeating_it() {
     let kept = KeptAnswer { key: key(1, 1), answer: Zeroizing::new(b"answer".to_vec()) };
     it.store.insert(&upload, value("the value"), audit("token.issue"), Some(kept)).await.unwrap();
     it.insert(&image).await;
+    it.store.found_notification_secret(&Zeroizing::new("whsec".to_owned()), at(1)).await.unwrap();
     let digest: ValueDigest = it.store.digest("the value");
     it.store.close().await;
 
@@ -159,6 +161,7 @@ async fn an_interrupted_rotation_is_finished_by_repeating_it() {
     let revealed = it.store.reveal(upload.terms.id, audit("token.reveal")).await.unwrap().unwrap();
     assert_eq!(revealed.text.as_str(), "the value");
     assert!(it.find(image.terms.id).await.unwrap().terms.signing_slot().is_some());
+    assert_eq!(it.store.notification_secrets().await.unwrap()[0].text.as_str(), "whsec");
     let recalled = it.store.recall(key(1, 1), at(1000)).await.unwrap();
     assert!(matches!(recalled, Recalled::Answer(answer) if *answer == b"answer"));
 }

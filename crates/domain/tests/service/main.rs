@@ -5,6 +5,7 @@ mod counting;
 mod ending;
 mod installation;
 mod issuing;
+mod notifying;
 mod rights;
 mod time;
 mod updating;

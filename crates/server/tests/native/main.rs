@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod installation;
+mod notifications;
 mod openapi;
 mod rights;
 mod tokens;

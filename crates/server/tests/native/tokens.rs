@@ -31,7 +31,7 @@ async fn an_issued_image_url_token_shows_its_secret_once_and_signs_with_it() {
             "labels": {"a": "b"}, "enabled": true, "status": "active", "notBefore": null, "expiry": NOW + 60,
             "limit": 2, "used": 0, "remaining": 2, "counting": "get", "countWindow": 0,
             "secretVersions": [{"version": 1, "state": "active", "createdAt": NOW, "verifyUntil": null}],
-            "legacySignatures": false, "autoDelete": false, "recoverable": false, "preview": null,
+            "legacySignatures": false, "notify": null, "autoDelete": false, "recoverable": false, "preview": null,
             "extra": {"cloudId": "mycloud", "hosts": ["img.example.com"],
                 "authentication": {"alice": {"scheme": "argon2id"}, "bob": {"scheme": "msha1"}}},
             "dialect": "native", "revision": 1, "createdAt": NOW, "updatedAt": NOW, "lastUsedAt": null,

@@ -126,7 +126,7 @@ impl NotificationStore for SqliteStore {
     async fn outbox(&self) -> Result<Outbox, StoreError> {
         let row = sqlx::query(
             "SELECT 'outbox' AS id, count(*) AS waiting, min(created_at) AS oldest
-             FROM notifications WHERE state = 'pending'",
+             FROM notifications INDEXED BY notifications_waiting WHERE state = 'pending'",
         )
         .fetch_one(&self.readers)
         .await
@@ -167,10 +167,10 @@ pub(super) async fn enqueue(
     Ok(())
 }
 
-/// Finds what is due by its index.
+/// Finds what is due by its index, which SQLite would pass over for that of the states.
 pub(super) const CLAIM: &str = "
     UPDATE notifications SET next_attempt_at = ?2
-    WHERE id IN (SELECT id FROM notifications
+    WHERE id IN (SELECT id FROM notifications INDEXED BY notifications_due
                  WHERE state = 'pending' AND next_attempt_at <= ?1
                    AND address NOT IN (SELECT value FROM json_each(?3))
                  ORDER BY next_attempt_at LIMIT ?4)
@@ -313,7 +313,7 @@ async fn forget(
 ) -> Result<Verdict<u64>, StoreError> {
     let done = sqlx::query(
         "DELETE FROM notifications
-         WHERE id IN (SELECT id FROM notifications
+         WHERE id IN (SELECT id FROM notifications INDEXED BY notifications_to_forget
                       WHERE ended_at <= ?1 - ?2 AND (state = 'delivered' OR ended_at <= ?1 - ?3)
                       ORDER BY ended_at LIMIT ?4)",
     )
@@ -351,6 +351,9 @@ async fn list(readers: &SqlitePool, filter: &NotificationFilter) -> Result<Vec<N
     rows.iter().map(read).collect()
 }
 
+/// An attempt as the query hands it over: number, beginning, status, reason, milliseconds.
+type AttemptColumns = (u64, UnixSeconds, Option<u16>, Option<String>, u64);
+
 async fn find(
     readers: &SqlitePool,
     id: NotificationId,
@@ -364,8 +367,7 @@ async fn find(
     query.push_bind(id.to_string());
     let row = query.build().fetch_optional(readers).await.map_err(unavailable)?;
     let Some(row) = row else { return Ok(None) };
-    let outcomes: Vec<(u64, UnixSeconds, Option<u16>, Option<String>, u64)> =
-        Reader::new(&row, "notification_attempts", "id").json("outcomes")?;
+    let outcomes: Vec<AttemptColumns> = Reader::new(&row, "notification_attempts", "id").json("outcomes")?;
     let attempts = outcomes
         .into_iter()
         .map(|(number, at, status, reason, millis)| Attempt { number, at, status, reason, millis })

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::{files, migrate, take, token, upload};
+use super::{files, migrate, notification, take, token, upload};
 
 #[tokio::test]
 async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
@@ -15,6 +15,7 @@ async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
         (take::TAKE, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (take::COUNTERS, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (token::FIND_BY_ID, "SEARCH t USING INDEX sqlite_autoindex_access_tokens_1 (id=?)"),
+        (notification::CLAIM, "SEARCH notifications USING INDEX notifications_due (next_attempt_at<?)"),
         (token::FIND_BY_VALUE, "SEARCH token_values USING PRIMARY KEY (digest=?)"),
         (upload::FIND, "SEARCH uploads USING INDEX sqlite_autoindex_uploads_1 (id=?)"),
         (upload::FIND_BY_KEY, "SEARCH uploads USING INDEX uploads_by_key (idempotency_scope=?)"),

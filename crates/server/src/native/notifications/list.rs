@@ -25,6 +25,7 @@ pub struct ListAnswer<'a> {
     /// The notifications, newest first.
     items: Vec<NotificationRecord<'a>>,
     /// Where the next page begins; null after the last.
+    #[schema(example = "bnRmXzAzNFlDR01PRG83ck5YSmUxckQwSW0")]
     next_cursor: Option<String>,
 }
 
