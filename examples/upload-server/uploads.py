@@ -33,19 +33,18 @@ class Uploads:
         """Reserves a use of the client's token before a byte of the file is taken."""
         if size is not None and size > self.most:
             raise Refused(413, "FILE_TOO_LARGE")
-        asked = {name: it for name, it in {**asked, "bytes": size, "contentType": content_type}.items() if it}
-        if size == 0:
-            asked["bytes"] = 0
-        begun = await self._countermark.begin(value, asked)
-        constraints = begun.get("constraints") or {}
+        asked = {**asked, "bytes": size, "contentType": content_type}
+        begun = await self._countermark.begin(value, {name: it for name, it in asked.items() if it is not None})
+        constraints = begun["constraints"]
+        bound = constraints["maxBytes"]
         entry = Entry(
             id=begun["id"],
             way=way,
             # From here on only the effective parameters count: the token may replace what the client asked for.
             public_id=begun["effective"].get("publicId") or begun["id"],
             deadline=begun["deadline"],
-            insert_only=bool(constraints.get("insertOnly")),
-            most=min(self.most, constraints.get("maxBytes") or self.most),
+            insert_only=constraints["insertOnly"],
+            most=self.most if bound is None else min(self.most, bound),
             token_digest=digest(value),
             length=size,
         )
@@ -82,7 +81,9 @@ class Uploads:
         """Removes what was received and gives the use back."""
         await asyncio.to_thread(self._images.withdraw, self.journal.part(entry), entry.public_id)
         entry.state = "abandoned"
-        await asyncio.to_thread(self.journal.write, entry)
+        # On a full disk the note fails, too: giving the use back must not.
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self.journal.write, entry)
         try:
             await self._countermark.abort(entry.id)
         except Unanswered:

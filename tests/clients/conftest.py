@@ -90,7 +90,7 @@ class Countermark:
         self.folder = folder
         self.session = requests.Session()
         self.session.headers["authorization"] = f"Bearer {ADMIN_KEY}"
-        self.run: Callable[[], subprocess.Popen[bytes]]
+        self.run: Callable[[Mapping[str, str]], subprocess.Popen[bytes]]
         self.child: subprocess.Popen[bytes]
 
     def kill(self) -> None:
@@ -98,9 +98,10 @@ class Countermark:
         self.child.kill()
         self.child.wait()
 
-    def restart(self) -> None:
-        """Starts it again with the same settings, data and port; returns when it is ready."""
-        self.child = self.run()
+    def restart(self, seconds_later: int = 0) -> None:
+        """Starts it again with the same settings, data and port, by a clock that is ahead; returns when it is ready."""
+        ahead = {"FAKETIME": f"+{seconds_later}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        self.child = self.run({**ahead, "LD_PRELOAD": faketime()} if seconds_later else {})
 
     @property
     def port(self) -> int:
@@ -127,6 +128,11 @@ class Countermark:
         answer = self.call("POST", "/v1/signed-urls", json={"tokenId": token, "url": url, **members})
         assert answer.status_code in (200, 201), answer.text
         return answer.json()["url"]
+
+
+def faketime() -> str:
+    """The library that sets the clock of a process, from Debian's package faketime."""
+    return str(next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")))
 
 
 StartCountermark = Callable[..., Countermark]
@@ -163,7 +169,11 @@ def countermarks(parent: Path) -> Iterator[StartCountermark]:
                     return False
 
             service = Countermark(f"http://127.0.0.1:{port}", folder)
-            service.run = lambda: running.enter_context(process([binary(), "serve"], folder, is_ready, environment))
+
+            def run(more: Mapping[str, str]) -> subprocess.Popen[bytes]:
+                return running.enter_context(process([binary(), "serve"], folder, is_ready, {**environment, **more}))
+
+            service.run = run
             service.restart()
             return service
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -33,6 +33,10 @@ class Arrival:
         """The event, checked by the published library; raises if the signature does not fit."""
         return Webhook(secret).verify(self.body, dict(self.headers))
 
+    def changed(self, **members: Any) -> Arrival:
+        """The same with other members, as a forger would have it."""
+        return replace(self, **members)
+
     def unverified(self) -> dict[str, Any]:
         """The event as it is."""
         return json.loads(self.body)
@@ -47,6 +51,8 @@ class Receiver:
         self.arrivals: list[Arrival] = []
         # The answers to the next requests: status and headers; afterwards 204.
         self.answers: list[tuple[int, dict[str, str]]] = []
+        # Set while no request is to be answered at all.
+        self.is_silent = False
         self._changed = threading.Condition()
         self._server: ThreadingHTTPServer | None = None
 
@@ -59,6 +65,10 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): text for name, text in self.headers.items()}
                 status, more = receiver._record(Arrival(self.path, headers, body))
+                if receiver.is_silent:
+                    # Waits for the client to hang up.
+                    self.rfile.read(1)
+                    return
                 self.send_response(status)
                 for name, text in {**more, "content-length": "0"}.items():
                     self.send_header(name, text)

@@ -118,7 +118,7 @@ def test_a_cancelled_upload_gives_its_use_back(tab: Tab, upload_server: UploadSe
     tab.page.get_by_role("button", name="Cancel").click()
     expect(tab.page.get_by_role("alert")).to_have_text("Upload cancelled.")
     assert eventually(lambda: upload_server.remaining(token) == 1)
-    assert eventually(lambda: upload_server.parts() == [])
+    assert eventually(lambda: upload_server.parts(token) == [])
     assert not upload_server.has(f"cancelled/{way}")
 
 

@@ -40,7 +40,7 @@ def test_a_file_arrives_in_chunks_as_one_use(upload_server: UploadServer) -> Non
     outcome = json.loads(unquote(upload.request.response_headers["upload-result"]))
     assert (outcome["state"], outcome["publicId"], outcome["remaining"]) == ("done", "tus/cat", 0)
     assert upload_server.image("tus/cat").content == CONTENT
-    assert upload_server.parts() == []
+    assert upload_server.parts(token) == []
     with pytest.raises(TusCommunicationError) as refused:
         uploader(upload_server, token).upload()
     assert refused.value.status_code == 403
@@ -79,7 +79,7 @@ def test_termination_gives_the_use_back(upload_server: UploadServer) -> None:
     assert upload_server.remaining(token) == 0
     assert ask("DELETE", upload.url, token).status_code == 204
     assert upload_server.remaining(token) == 1
-    assert upload_server.parts() == []
+    assert upload_server.parts(token) == []
     assert ask("HEAD", upload.url, token).status_code == 404
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import os
+import resource
 import secrets
 import signal
 import subprocess
@@ -50,6 +53,10 @@ class UploadServer:
         """Starts it again on the same files and port."""
         self.child = self.run()
 
+    def allow_files_of(self, most: int) -> None:
+        """From now on the process cannot write larger files, as if the disk were full."""
+        resource.prlimit(self.child.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
     def token(self, limit: int | None = None, **extra: object) -> dict:
         """A new upload token as Countermark answers it."""
         return self.countermark.issue(type="upload", limit=limit, extra=extra)
@@ -68,9 +75,16 @@ class UploadServer:
         """Whether there is an image of this name."""
         return self.image(public_id).status_code == 200
 
-    def parts(self) -> list[str]:
-        """The names of all files that hold bytes of uploads under way."""
-        return sorted(it.name for it in (self.folder / "uploads" / "journal").glob("*.part"))
+    def parts(self, token: dict) -> list[str]:
+        """The files with bytes of uploads under way: those of a token, and those that belong to no upload."""
+        journal = self.folder / "uploads" / "journal"
+        digest = hashlib.sha256(token["value"].encode()).hexdigest()
+        found = []
+        for part in sorted(journal.glob("*.part")):
+            entry = part.with_suffix(".json")
+            if not entry.exists() or json.loads(entry.read_text())["token_digest"] == digest:
+                found.append(part.name)
+        return found
 
     def remaining(self, token: dict) -> int:
         """Uses that a token has left by Countermark's word."""
@@ -142,4 +156,4 @@ def notification_secret(countermark: Countermark) -> str:
     """The newest secret that notifications are signed with."""
     answer = countermark.call("GET", "/v1/notification-secrets")
     assert answer.status_code == 200, answer.text
-    return answer.json()["items"][0]["secret"]
+    return answer.json()["items"][-1]["secret"]
