@@ -167,13 +167,14 @@ pub(super) async fn enqueue(
     Ok(())
 }
 
-/// Finds what is due by its index, which SQLite would pass over for that of the states.
+/// Looks at the longest due only, in their index alone, which SQLite would pass over for that of the states: the writing
+/// thread is not to be held up by a long queue for one busy receiver.
 pub(super) const CLAIM: &str = "
     UPDATE notifications SET next_attempt_at = ?2
-    WHERE id IN (SELECT id FROM notifications INDEXED BY notifications_due
-                 WHERE state = 'pending' AND next_attempt_at <= ?1
-                   AND address NOT IN (SELECT value FROM json_each(?3))
-                 ORDER BY next_attempt_at LIMIT ?4)
+    WHERE rowid IN (SELECT rowid
+                    FROM (SELECT rowid, address FROM notifications INDEXED BY notifications_due
+                          WHERE state = 'pending' AND next_attempt_at <= ?1 ORDER BY next_attempt_at LIMIT 4096)
+                    WHERE address NOT IN (SELECT value FROM json_each(?3)) LIMIT ?4)
     RETURNING id, address, body, token, failures";
 
 async fn claim(
