@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::{files, migrate, notification, take, token};
+use super::{attempt, files, migrate, take, token};
 
 #[tokio::test]
 async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
@@ -15,10 +15,7 @@ async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
         (take::TAKE, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (take::COUNTERS, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (token::FIND_BY_ID, "SEARCH t USING INDEX sqlite_autoindex_access_tokens_1 (id=?)"),
-        (
-            notification::CLAIM,
-            "SEARCH notifications USING COVERING INDEX notifications_due (next_attempt_at<?)",
-        ),
+        (attempt::CLAIM, "SEARCH notifications USING COVERING INDEX notifications_due (next_attempt_at<?)"),
         (token::FIND_BY_VALUE, "SEARCH token_values USING PRIMARY KEY (digest=?)"),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
