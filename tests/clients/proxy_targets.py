@@ -110,6 +110,7 @@ SIGNED_BY_PATH = {
     "colons and commas": "a:b,c/s-cm2:x/y",
     "deep": "a/" * 60 + "b.jpg",
     "long": "x" * 7000,
+    "long, of escapes": "%C3%A9" * 1100,
     "query": "i/cat.jpg?w=200&h=100",
     "query of odd characters": "i/cat.jpg?a=b+c&d=%2B&e=1=2&f=/../g&h=?&i=https://x.example/y?z",
     "query of empty values": "i/cat.jpg?a=&b&=c&&d=",
