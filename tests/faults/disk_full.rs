@@ -8,11 +8,55 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use countermark_tests::{Client, Options, TestServer, within};
+use countermark_tests::{Client, Options, TestServer, request, within};
 use serde_json::json;
 
 use crate::alone;
 use crate::load::Account;
+
+#[test]
+fn the_gate_answers_503_on_a_full_disk_and_counts_what_it_let_through() {
+    let _alone = alone();
+    let disk = SmallDisk::mount("6m");
+    let trusted = ("COUNTERMARK__GATE__TRUSTED_PROXIES".to_owned(), "127.0.0.1".into());
+    let data = disk.0.path().join("data");
+    let server =
+        TestServer::with(Options { data: Some(data), environment: vec![trusted], ..Options::default() });
+    let mut admin = server.admin();
+    let (id, url) = admin.issue_link(Some(1_000_000));
+    let headers = [
+        ("x-forwarded-uri", url.strip_prefix("https://img.example.com").unwrap()),
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-host", "img.example.com"),
+    ];
+    let ask = request("GET", "/v1/forward-auth/forwarded", &headers, None);
+    let mut allowed = 0;
+    let mut refused = 0;
+    let ballast = fill(&disk.0.path().join("ballast"));
+    let starved = within(Duration::from_secs(60), || {
+        drop(admin.call("POST", "/v1/access-tokens", Some(&json!({"type": "upload"}))));
+        let answer = admin.exchange("GET", &ask).unwrap();
+        match answer.status {
+            204 => allowed += 1,
+            503 => {
+                assert_eq!(answer.header("x-countermark-code"), Some("UNAVAILABLE"), "{}", answer.text());
+                assert!(answer.header("retry-after").is_some());
+                refused += 1;
+            }
+            _ => panic!("{}", answer.text()),
+        }
+        (refused >= 20).then_some(())
+    });
+    assert!(starved.is_some(), "the disk was not full enough: no answer was 503");
+    std::fs::remove_file(ballast).unwrap();
+    let healed = within(Duration::from_secs(10), || {
+        let is_allowed = admin.exchange("GET", &ask).unwrap().status == 204;
+        is_allowed.then(|| allowed += 1)
+    });
+    assert!(healed.is_some(), "the gate decides again once there is space");
+    assert_eq!(admin.used(&id), allowed);
+    assert_eq!(server.log().matches("the gate cannot decide").count(), 1, "once a minute");
+}
 
 #[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged_and_heals_with_space() {

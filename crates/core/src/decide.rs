@@ -7,7 +7,7 @@ use crate::reason::DenyReason;
 use crate::signed_url::SignedUrl;
 use crate::time::UnixSeconds;
 use crate::token::{ApiTerms, Counting, ImageTerms, Purpose, SecretState, Terms, ValueDigest};
-use crate::upload::UploadExtra;
+use crate::upload::{UploadExtra, UploadParameters};
 
 /// What is asked about a token. Facts that the asker does not know are `None`, and refuse wherever a term needs them.
 #[derive(Clone, Debug)]
@@ -171,6 +171,47 @@ pub fn decide_management(
         Some((reason, _)) => Err(*reason),
         None => Ok(()),
     }
+}
+
+/// What is known of an upload when it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beginning<'a> {
+    /// Its size in bytes.
+    pub bytes: Option<u64>,
+    /// Its content type.
+    pub content_type: Option<&'a str>,
+}
+
+/// Allows or refuses the beginning of an upload; the parameters that it really gets. The limit is left to the store's
+/// guarded statement.
+///
+/// # Errors
+/// The first refusal in the order of [`DenyReason`].
+pub fn decide_upload(
+    terms: &Terms,
+    value: ValueDigest,
+    beginning: &Beginning<'_>,
+    asked: &UploadParameters,
+    now: UnixSeconds,
+) -> Result<UploadParameters, DenyReason> {
+    let Purpose::Upload(upload) = &terms.purpose else {
+        return Err(if terms.presents(value, now) {
+            DenyReason::WrongType
+        } else {
+            DenyReason::UnknownToken
+        });
+    };
+    let request = Request {
+        method: Some("POST"),
+        // The token's own cloud is a directive too: an upload that names none goes there.
+        cloud: non_empty(&asked.cloud_id).or(upload.extra.cloud_id.as_deref()),
+        bytes: beginning.bytes,
+        content_type: beginning.content_type,
+        public_id: non_empty(&asked.public_id),
+        ..Request::new(Proof::Value(value))
+    };
+    decide(terms, &request, 0, now)?;
+    upload.extra.direct(asked.clone())
 }
 
 /// What an upload has really become.
@@ -380,6 +421,10 @@ impl Case<'_> {
             _ => None,
         }
     }
+}
+
+fn non_empty(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|it| !it.is_empty())
 }
 
 fn is_outside_one(allowed: Option<&str>, named: Option<&str>) -> bool {

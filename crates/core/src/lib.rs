@@ -27,8 +27,8 @@ mod url;
 mod value;
 
 pub use decide::{
-    Completion, Grant, Proof, Request, Step, StepOutcome, Viewer, decide, decide_completion,
-    decide_management, explain,
+    Beginning, Completion, Grant, Proof, Request, Step, StepOutcome, Viewer, decide, decide_completion,
+    decide_management, decide_upload, explain,
 };
 pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};

@@ -102,7 +102,18 @@ pub(crate) enum Presented<'a> {
 }
 
 /// How often a decision is made anew because the record changed while its use was being taken.
-const ATTEMPTS: usize = 16;
+pub(crate) const ATTEMPTS: usize = 16;
+
+/// What has been found out about a question beside its token.
+#[derive(Clone, Copy)]
+pub(crate) struct Findings {
+    pub(crate) viewer: Viewer,
+    pub(crate) continues_upload: bool,
+}
+
+impl Findings {
+    const NONE: Self = Self { viewer: Viewer::Unproven, continues_upload: false };
+}
 
 impl Presented<'_> {
     pub(crate) fn lookup(&self) -> Lookup {
@@ -127,6 +138,9 @@ impl Service {
     /// # Errors
     /// [`DomainError::Invalid`] when facts contradict the signed URL.
     pub fn authorize_from_cache(&self, question: &Question<'_>) -> Result<Option<Answer>, DomainError> {
+        if question.facts.upload.is_some() {
+            return Ok(None);
+        }
         let now = self.time.now();
         let presented = match self.present(question.credential) {
             Ok(presented) => presented,
@@ -138,7 +152,7 @@ impl Service {
             Known::Absent => return Ok(Some(self.refuse(question, DenyReason::UnknownToken))),
             Known::Unknown => return Ok(None),
         };
-        let verdict = self.judge(&entry, &presented, question, Viewer::Unproven, now);
+        let verdict = self.judge(&entry, &presented, question, Findings::NONE, now);
         Ok(match verdict {
             Err(DenyReason::AuthenticationRequired) if question.facts.viewer.is_some() => None,
             Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => None,
@@ -179,16 +193,18 @@ impl Service {
         presented: &Presented<'_>,
         question: &Question<'_>,
     ) -> Result<Option<Answer>, DomainError> {
+        let mut has_waited = question.facts.upload.is_some();
+        let mut findings = self.findings(entry, question).await?;
         let mut now = self.time.now();
-        let mut verdict = self.judge(entry, presented, question, Viewer::Unproven, now);
-        let mut has_waited = false;
+        let mut verdict = self.judge(entry, presented, question, findings, now);
         if verdict == Err(DenyReason::AuthenticationRequired)
             && let Some((user, password)) = question.facts.viewer
         {
             has_waited = true;
             if self.viewers.is_proven(&entry.terms, user, password).await? {
                 now = self.time.now();
-                verdict = self.judge(entry, presented, question, Viewer::Proven, now);
+                findings.viewer = Viewer::Proven;
+                verdict = self.judge(entry, presented, question, findings, now);
             }
         }
         if verdict == Err(DenyReason::LimitReached)
@@ -208,8 +224,7 @@ impl Service {
         let mut first_use = window.lock().await;
         let now = self.time.now();
         if first_use.is_some_and(|first| now < first.plus(seconds)) {
-            let verdict =
-                self.judge(entry, presented, question, Viewer::Proven, now).map(|_| Grant { takes: 0 });
+            let verdict = self.judge(entry, presented, question, findings, now).map(|_| Grant { takes: 0 });
             return Ok(self.answer_if_current(question, entry, verdict, true, now));
         }
         let answer = self.take(entry, grant, question, now, true).await?;
@@ -314,7 +329,7 @@ impl Service {
         &'a self,
         presented: &'a Presented<'a>,
         question: &Question<'a>,
-        viewer: Viewer,
+        findings: Findings,
     ) -> Request<'a> {
         let facts = &question.facts;
         let host = match presented {
@@ -332,11 +347,24 @@ impl Service {
             bytes: facts.bytes,
             content_type: facts.content_type,
             public_id: facts.public_id,
-            continues_upload: false,
-            viewer,
+            continues_upload: findings.continues_upload,
+            viewer: findings.viewer,
             cost: question.cost,
             ..Request::new(presented.proof())
         }
+    }
+
+    /// Looks for the upload that the question names, if it does.
+    pub(crate) async fn findings(
+        &self,
+        entry: &Entry,
+        question: &Question<'_>,
+    ) -> Result<Findings, StoreError> {
+        let Some(id) = question.facts.upload else { return Ok(Findings::NONE) };
+        let upload = self.store.find_upload(id).await?;
+        let now = self.time.now();
+        let continues_upload = upload.is_some_and(|it| it.token == entry.terms.id && it.is_live(now));
+        Ok(Findings { continues_upload, ..Findings::NONE })
     }
 
     fn mapped_cloud(&self, host: &str) -> Option<&str> {
@@ -348,10 +376,10 @@ impl Service {
         entry: &Entry,
         presented: &Presented<'_>,
         question: &Question<'_>,
-        viewer: Viewer,
+        findings: Findings,
         now: UnixSeconds,
     ) -> Result<Grant, DenyReason> {
-        let request = self.request(presented, question, viewer);
+        let request = self.request(presented, question, findings);
         // Where a use will be taken, the store's guarded statement alone judges the limit: the figure here may be old.
         let used = if question.dry_run { entry.used() } else { 0 };
         decide(&entry.terms, &request, used, now)

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::cache::Entry;
 use crate::clock::Timekeeper;
@@ -32,7 +32,11 @@ pub(crate) struct Combiner {
 
 impl Combiner {
     /// Starts the thread that combines; it ends once the combiner is dropped and everything taken is answered.
-    pub(crate) fn start(store: Arc<dyn Store>, time: Arc<Timekeeper>) -> (Self, JoinHandle<()>) {
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        time: Arc<Timekeeper>,
+        booking: Arc<Mutex<()>>,
+    ) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("use-combiner".to_owned())
@@ -40,7 +44,7 @@ impl Combiner {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .build()
                     .expect("a runtime without timers and I/O needs no resources");
-                runtime.block_on(combine(waiting, &*store, &time));
+                runtime.block_on(combine(waiting, &*store, &time, &booking));
             })
             .expect("the process may start a thread");
         (Self { queue }, thread)
@@ -62,10 +66,16 @@ impl Combiner {
     }
 }
 
-async fn combine(mut waiting: mpsc::Receiver<Waiting>, store: &dyn Store, time: &Timekeeper) {
+async fn combine(
+    mut waiting: mpsc::Receiver<Waiting>,
+    store: &dyn Store,
+    time: &Timekeeper,
+    booking: &Mutex<()>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let requests: Vec<UseRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
+        let _booking = booking.lock().await;
         match store.take_uses(&requests, time.now()).await {
             Ok(outcomes) => {
                 for (waiting, outcome) in batch.drain(..).zip(outcomes) {

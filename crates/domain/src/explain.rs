@@ -52,8 +52,9 @@ impl Service {
                 ..Explanation::of_nothing(DenyReason::UnknownToken, question)
             });
         };
+        let findings = self.findings(&entry, question).await?;
         let now = self.now();
-        let mut request = self.request(&presented, question, Viewer::Unproven);
+        let mut request = self.request(&presented, question, findings);
         if decide(&entry.terms, &request, entry.used(), now) == Err(DenyReason::AuthenticationRequired)
             && let Some((user, password)) = question.facts.viewer
             && self.viewers.is_proven(&entry.terms, user, password).await?

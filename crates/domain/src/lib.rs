@@ -45,5 +45,5 @@ pub use issue::{Issued, Outcome, Repeatable};
 pub use service::{NotReady, Service};
 pub use sign::SigningOrder;
 pub use update::{ExtraPatch, MAX_LABELS, TokenPatch, UploadPatch};
-pub use upload::{UploadAnswer, UploadOrder, UploadResult, UploadStanding};
+pub use upload::{MAX_REPORT_BYTES, UploadAnswer, UploadOrder, UploadResult, UploadSettings, UploadStanding};
 pub use view::Page;

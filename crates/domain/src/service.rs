@@ -12,6 +12,7 @@ use crate::combiner::Combiner;
 use crate::rng::Rng;
 use crate::statistics::Collector;
 use crate::store::{Lookup, Store, StoreError};
+use crate::upload::UploadSettings;
 use crate::viewer::Viewers;
 use crate::window::Windows;
 
@@ -26,6 +27,10 @@ pub struct Service {
     pub(crate) statistics: Collector,
     pub(crate) viewers: Viewers,
     pub(crate) windows: Windows,
+    pub(crate) uploads: UploadSettings,
+    /// Held from the transaction that changes uses until the cache knows of it: figures are taken over in the order of
+    /// their transactions.
+    pub(crate) booking: Arc<tokio::sync::Mutex<()>>,
     last_ping: tokio::sync::Mutex<Option<Ping>>,
     /// Which cloud a host is for, whatever its paths say.
     pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
@@ -54,7 +59,9 @@ pub enum NotReady {
 impl Service {
     /// A service over `store`, whose changes must be told to the same `cache`.
     pub fn new(store: Arc<dyn Store>, cache: Arc<Cache>, time: Arc<Timekeeper>, rng: Arc<dyn Rng>) -> Self {
-        let (combiner, combining) = Combiner::start(Arc::clone(&store), Arc::clone(&time));
+        let booking = Arc::default();
+        let (combiner, combining) =
+            Combiner::start(Arc::clone(&store), Arc::clone(&time), Arc::clone(&booking));
         Self {
             viewers: Viewers::new(&*rng),
             store,
@@ -65,6 +72,8 @@ impl Service {
             combining: Mutex::new(Some(combining)),
             statistics: Collector::default(),
             windows: Windows::new(),
+            uploads: UploadSettings::default(),
+            booking,
             last_ping: tokio::sync::Mutex::default(),
             clouds_by_host: std::collections::BTreeMap::new(),
         }
@@ -74,6 +83,13 @@ impl Service {
     #[must_use]
     pub fn with_clouds_by_host(mut self, clouds: std::collections::BTreeMap<String, String>) -> Self {
         self.clouds_by_host = clouds;
+        self
+    }
+
+    /// The same with other bounds of uploads.
+    #[must_use]
+    pub const fn with_uploads(mut self, settings: UploadSettings) -> Self {
+        self.uploads = settings;
         self
     }
 

@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use countermark_core::{DenyReason, TokenId, UploadId, UploadParameters};
+use countermark_core::{
+    Beginning, Completion, DenyReason, NotificationId, Purpose, Terms, TokenId, UnixSeconds, UploadId,
+    UploadParameters, ValueDigest, decide_completion, decide_upload,
+};
+use serde_json::{Value, json};
 
-use crate::authorize::Credential;
+use crate::authorize::{ATTEMPTS, Credential, Presented};
 use crate::cache::Entry;
 use crate::error::DomainError;
+use crate::idempotency::Idempotency;
 use crate::service::Service;
-use crate::store::Upload;
+use crate::store::{
+    Lookup, NewNotification, NewUpload, StoreError, Upload, UploadBegun, UploadEnd, UploadEnded, UploadState,
+};
 
 /// An upload that is to begin.
 #[derive(Clone, Debug)]
@@ -68,22 +75,58 @@ pub struct UploadStanding {
     pub remaining: Option<u64>,
 }
 
+/// Bounds of uploads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadSettings {
+    /// Seconds from the beginning to the deadline.
+    pub deadline_seconds: u64,
+    /// Most reservations of one token at once.
+    pub open_per_token: u32,
+}
+
+impl Default for UploadSettings {
+    fn default() -> Self {
+        Self { deadline_seconds: 24 * 60 * 60, open_per_token: 100 }
+    }
+}
+
+/// Most bytes of a report of what an upload has become.
+pub const MAX_REPORT_BYTES: usize = 8 * 1024;
+
+/// Most uploads that one call of [`Service::expire_uploads`] ends.
+const EXPIRED_AT_ONCE: u32 = 1_000;
+
 impl Service {
     /// Begins an upload: decides, reserves one use and sets the parameters that the upload really gets.
     ///
     /// # Errors
     /// [`DomainError::KeyMismatch`], [`DomainError::UseGivenBack`], [`DomainError::TooManyUploads`],
     /// [`DomainError::Overloaded`] and store errors. Refusals are answers.
-    pub async fn begin_upload(&self, _order: &UploadOrder<'_>) -> Result<UploadAnswer, DomainError> {
-        Err(DomainError::Overloaded)
+    pub async fn begin_upload(&self, order: &UploadOrder<'_>) -> Result<UploadAnswer, DomainError> {
+        let value = match self.present(order.credential) {
+            Ok(Presented::Value(value)) => value,
+            Ok(Presented::Url(_)) => return Ok(self.refuse_upload(None, DenyReason::WrongType)),
+            Err(reason) => return Ok(self.refuse_upload(None, reason)),
+        };
+        for _ in 0..ATTEMPTS {
+            let Some(entry) = self.entry(Lookup::Value(value)).await? else {
+                return Ok(self.refuse_upload(None, DenyReason::UnknownToken));
+            };
+            if let Some(answer) = self.try_upload(&entry, value, order).await? {
+                return Ok(answer);
+            }
+            self.cache.forget(entry.terms.id);
+        }
+        Err(StoreError::Unavailable("the token changed faster than it could be decided".to_owned()).into())
     }
 
     /// One upload.
     ///
     /// # Errors
     /// [`DomainError::NotFound`] and store errors.
-    pub async fn view_upload(&self, _id: UploadId) -> Result<Upload, DomainError> {
-        Err(DomainError::Overloaded)
+    pub async fn view_upload(&self, id: UploadId) -> Result<Upload, DomainError> {
+        let upload = self.store.find_upload(id).await?.ok_or(DomainError::NotFound)?;
+        Ok(upload.at(self.time.now()))
     }
 
     /// Makes the use of an upload final and queues its notifications, if the real figures are as the token demands.
@@ -91,20 +134,244 @@ impl Service {
     ///
     /// # Errors
     /// [`DomainError::NotFound`], [`DomainError::UploadRefused`] (the upload stays reserved),
-    /// [`DomainError::UploadClosed`] and store errors.
+    /// [`DomainError::UploadClosed`], [`DomainError::Invalid`] for a report that is too long or no JSON object, and
+    /// store errors.
     pub async fn complete_upload(
         &self,
-        _id: UploadId,
-        _result: &UploadResult<'_>,
+        id: UploadId,
+        result: &UploadResult<'_>,
     ) -> Result<UploadStanding, DomainError> {
-        Err(DomainError::Overloaded)
+        let report = canonical_report(result.report)?;
+        let upload = self.view_upload(id).await?;
+        let mut notifications = Vec::new();
+        if upload.state == UploadState::Reserved {
+            let completion = Completion {
+                bytes: result.bytes,
+                content_type: result.content_type,
+                public_id: upload.effective.public_id.as_deref(),
+                existed: result.existed,
+            };
+            decide_completion(&upload.extra, &completion).map_err(DomainError::UploadRefused)?;
+            notifications = self.tell_of(&upload, &report);
+        }
+        self.end_upload(id, UploadEnd::Complete { result: report.to_string(), notifications }).await
     }
 
     /// Gives the use of an upload back. Repeating it changes nothing.
     ///
     /// # Errors
     /// [`DomainError::NotFound`], [`DomainError::UploadClosed`] and store errors.
-    pub async fn abort_upload(&self, _id: UploadId) -> Result<UploadStanding, DomainError> {
-        Err(DomainError::Overloaded)
+    pub async fn abort_upload(&self, id: UploadId) -> Result<UploadStanding, DomainError> {
+        self.end_upload(id, UploadEnd::Abort).await
     }
+
+    /// Ends uploads whose deadline has come and forgets those that ended long ago; how many it has ended. Due every few
+    /// seconds.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn expire_uploads(&self) -> Result<u64, StoreError> {
+        let _booking = self.booking.lock().await;
+        let expired = self.store.expire_uploads(self.time.now(), EXPIRED_AT_ONCE).await?;
+        for token in expired.given_back {
+            self.cache.forget(token);
+        }
+        Ok(expired.ended)
+    }
+
+    /// One decision and, if it allows, the reservation; `None` if the record was no longer what was decided on.
+    async fn try_upload(
+        &self,
+        entry: &Arc<Entry>,
+        value: ValueDigest,
+        order: &UploadOrder<'_>,
+    ) -> Result<Option<UploadAnswer>, DomainError> {
+        let terms = &entry.terms;
+        let now = self.time.now();
+        let beginning = Beginning { bytes: order.bytes, content_type: order.content_type };
+        let new = match decide_upload(terms, value, &beginning, &order.asked, now) {
+            Ok(effective) => {
+                demand_short(&effective)?;
+                self.new_upload(terms, order, effective, now)
+            }
+            Err(reason) => return Ok(Some(self.refuse_upload(Some(entry), reason))),
+        };
+        let upload = new.upload.clone();
+        let (begun, used) = match self.book_upload(entry, new, now).await? {
+            UploadBegun::Reserved { used } => {
+                self.statistics.note_allowed(entry, 1, true, now);
+                (upload, used)
+            }
+            UploadBegun::Repeated { upload, used } => {
+                self.statistics.note_allowed(entry, 0, true, now);
+                (*upload, used)
+            }
+            UploadBegun::Exhausted { .. } => {
+                return Ok(Some(self.refuse_upload(Some(entry), DenyReason::LimitReached)));
+            }
+            UploadBegun::Stale => return Ok(None),
+            UploadBegun::GivenBack => return Err(DomainError::UseGivenBack),
+            UploadBegun::KeyMismatch => return Err(DomainError::KeyMismatch),
+            UploadBegun::TooManyOpen => return Err(DomainError::TooManyUploads),
+        };
+        let remaining = terms.limit.map(|limit| limit.saturating_sub(used));
+        Ok(Some(UploadAnswer::Begun { upload: Box::new(begun), remaining }))
+    }
+
+    fn new_upload(
+        &self,
+        terms: &Terms,
+        order: &UploadOrder<'_>,
+        effective: UploadParameters,
+        now: UnixSeconds,
+    ) -> NewUpload {
+        let mut random = [0; 10];
+        self.rng.fill(&mut random);
+        let Purpose::Upload(purpose) = &terms.purpose else { unreachable!("only upload tokens are allowed") };
+        let upload = Upload {
+            id: UploadId::from_parts(self.time.now_millis(), random),
+            token: terms.id,
+            owner: terms.owner.as_deref().map(str::to_owned),
+            began_by: order.began_by,
+            state: UploadState::Reserved,
+            effective,
+            extra: purpose.extra.clone(),
+            began_at: now,
+            deadline: now.plus(self.uploads.deadline_seconds),
+            ended_at: None,
+            result: None,
+        };
+        let idempotency = order.idempotency.map(|(route, key, request)| {
+            // A holder's key is another than that of any API key: it is bound to the token in the caller's place too.
+            let caller = order.began_by.unwrap_or(terms.id);
+            Idempotency { caller, route, key, request }.about(Some(terms.id))
+        });
+        let open_at_most = self.uploads.open_per_token;
+        NewUpload { upload, revision: terms.revision, idempotency, open_at_most }
+    }
+
+    /// Runs to its end even if the caller no longer waits: the cache must learn what the store has counted.
+    async fn book_upload(
+        &self,
+        entry: &Arc<Entry>,
+        new: NewUpload,
+        now: UnixSeconds,
+    ) -> Result<UploadBegun, DomainError> {
+        let (store, booking, entry) = (Arc::clone(&self.store), Arc::clone(&self.booking), Arc::clone(entry));
+        let booked = tokio::spawn(async move {
+            let _booking = booking.lock().await;
+            let begun = store.begin_upload(new, now).await?;
+            if let UploadBegun::Reserved { used }
+            | UploadBegun::Repeated { used, .. }
+            | UploadBegun::Exhausted { used } = begun
+            {
+                entry.set_used(used);
+            }
+            Ok(begun)
+        });
+        finished(booked).await
+    }
+
+    async fn end_upload(&self, id: UploadId, end: UploadEnd) -> Result<UploadStanding, DomainError> {
+        let (store, booking, cache, now) =
+            (Arc::clone(&self.store), Arc::clone(&self.booking), Arc::clone(&self.cache), self.time.now());
+        let ended = tokio::spawn(async move {
+            let _booking = booking.lock().await;
+            let ended = store.end_upload(id, end, now).await?;
+            if let UploadEnded::Ended { upload, .. } | UploadEnded::Closed(upload) = &ended
+                && upload.state == UploadState::Aborted
+            {
+                cache.forget(upload.token);
+            }
+            Ok(ended)
+        });
+        match finished(ended).await? {
+            UploadEnded::Ended { upload, counter: (used, limit) } => {
+                let remaining = limit.map(|limit| limit.saturating_sub(used));
+                Ok(UploadStanding { upload: *upload, remaining })
+            }
+            UploadEnded::Closed(_) => Err(DomainError::UploadClosed),
+            UploadEnded::Gone => Err(DomainError::NotFound),
+        }
+    }
+
+    fn refuse_upload(&self, entry: Option<&Arc<Entry>>, reason: DenyReason) -> UploadAnswer {
+        self.statistics.note_refused(entry, reason);
+        // Up to a wrong signature the asker has not proven to hold the token: it learns nothing of it.
+        let token = entry.filter(|_| reason > DenyReason::BadSignature).map(Arc::clone);
+        UploadAnswer::Refused { reason, token }
+    }
+
+    /// One notification for each receiver of the token.
+    fn tell_of(&self, upload: &Upload, report: &Value) -> Vec<NewNotification> {
+        let body = json!({
+            "type": UPLOAD_COMPLETED,
+            "timestamp": rfc3339(self.time.now()),
+            "data": {
+                "uploadId": upload.id,
+                "tokenId": upload.token,
+                "owner": upload.owner,
+                "effective": upload.effective,
+                "result": report,
+            },
+        })
+        .to_string();
+        let tell = |address: &String| {
+            let mut random = [0; 10];
+            self.rng.fill(&mut random);
+            NewNotification {
+                id: NotificationId::from_parts(self.time.now_millis(), random),
+                address: address.clone(),
+                event: UPLOAD_COMPLETED,
+                token: Some(upload.token),
+                body: body.clone(),
+            }
+        };
+        upload.extra.notification_urls.iter().map(tell).collect()
+    }
+}
+
+/// Most bytes of effective parameters as JSON: with a report, a notification of both stays below 20 kB.
+const MAX_EFFECTIVE_BYTES: usize = 8 * 1024;
+
+const UPLOAD_COMPLETED: &str = "upload.completed";
+
+async fn finished<T>(task: tokio::task::JoinHandle<Result<T, StoreError>>) -> Result<T, DomainError> {
+    match task.await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(StoreError::Unavailable("the service is shutting down".to_owned()).into()),
+    }
+}
+
+fn demand_short(effective: &UploadParameters) -> Result<(), DomainError> {
+    let json = serde_json::to_string(effective).expect("strings serialise");
+    if json.len() <= MAX_EFFECTIVE_BYTES {
+        return Ok(());
+    }
+    let detail = "expected parameters that, with those of the token, are at most 8 KiB of JSON";
+    Err(DomainError::Invalid { pointer: "/request", detail })
+}
+
+/// The report with its members in one order and without spaces: a repetition is known by what it says.
+fn canonical_report(report: &str) -> Result<Value, DomainError> {
+    let invalid = |detail| DomainError::Invalid { pointer: "/result", detail };
+    if report.len() > MAX_REPORT_BYTES {
+        return Err(invalid("expected at most 8 KiB of JSON"));
+    }
+    let Ok(object @ Value::Object(_)) = serde_json::from_str(report) else {
+        return Err(invalid("expected a JSON object"));
+    };
+    // A number can get longer when it is written out: 1e15 has 18 characters then.
+    if object.to_string().len() > MAX_REPORT_BYTES {
+        return Err(invalid("expected at most 8 KiB of JSON"));
+    }
+    Ok(object)
+}
+
+fn rfc3339(at: UnixSeconds) -> String {
+    i64::try_from(at.get())
+        .ok()
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+        .expect("Unix seconds end with the year 9999")
+        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

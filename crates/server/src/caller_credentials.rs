@@ -1,7 +1,7 @@
 //! The only reader of the management API's credentials; the look-up is someone else's.
 
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 
 use crate::problem::{Problem, codes};
 
@@ -11,8 +11,11 @@ use crate::problem::{Problem, codes};
 /// As [`bearer`]; 401 also for a value that cannot be a management key.
 pub fn management_key(request: &HttpRequest) -> Result<&str, Problem> {
     let value = bearer(request)?;
-    if value.starts_with("cmk_") { Ok(value) } else { Err(Problem::unauthenticated()) }
+    if value.starts_with("cmk_") { Ok(value) } else { Err(Problem::key_refused()) }
 }
+
+/// RFC 6750, section 3.1: more than one way of presenting a token is an invalid request.
+const INVALID_REQUEST_CHALLENGE: &str = r#"Bearer realm="countermark", error="invalid_request""#;
 
 /// Any value presented as Bearer, for routes that a token's holder may call as well.
 ///
@@ -22,7 +25,9 @@ pub fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     let only = headers.next().ok_or_else(Problem::unauthenticated)?;
     if headers.next().is_some() {
-        return Err(Problem::new(&codes::INVALID_HEADER).detail("expected exactly one Authorization header"));
+        return Err(Problem::new(&codes::INVALID_HEADER)
+            .detail("expected exactly one Authorization header")
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_REQUEST_CHALLENGE)));
     }
     only.to_str().ok().and_then(bearer_value).ok_or_else(Problem::unauthenticated)
 }
@@ -70,8 +75,20 @@ mod tests {
         {
             assert_eq!(code(with(bad)), Err("UNAUTHENTICATED"), "{bad}");
         }
-        let answer = bearer(&TestRequest::default().to_http_request()).unwrap_err().error_response();
-        assert_eq!(answer.status(), 401);
-        assert_eq!(answer.headers().get("www-authenticate").unwrap(), r#"Bearer realm="countermark""#);
+    }
+
+    #[test]
+    fn the_challenge_names_an_error_only_where_something_was_presented() {
+        let challenge = |request: TestRequest| {
+            let answer = management_key(&request.to_http_request()).unwrap_err().error_response();
+            let header = answer.headers().get("www-authenticate").unwrap();
+            (answer.status().as_u16(), header.to_str().unwrap().to_owned())
+        };
+        let bare = r#"Bearer realm="countermark""#;
+        assert_eq!(challenge(TestRequest::default()), (401, bare.to_owned()));
+        assert_eq!(challenge(with("Basic YTpi")), (401, bare.to_owned()));
+        assert_eq!(challenge(with("Bearer cmu_a")), (401, format!(r#"{bare}, error="invalid_token""#)));
+        let two = with("Bearer cmk_a").append_header(("authorization", "Bearer cmk_a"));
+        assert_eq!(challenge(two), (400, format!(r#"{bare}, error="invalid_request""#)));
     }
 }

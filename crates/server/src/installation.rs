@@ -56,7 +56,7 @@ pub async fn open(
         }
     };
     let time = Arc::new(Timekeeper::new(clock, highest));
-    let service = Service::new(store, cache, time, rng);
+    let service = Service::new(store, cache, time, rng).with_uploads(config.uploads);
     Ok(Arc::new(service.with_clouds_by_host(config.clouds.clone())))
 }
 

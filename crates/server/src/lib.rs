@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client_address;
 pub mod config;
 pub mod connection_watch;
+pub mod cors;
 pub mod first_key;
 pub mod gate;
 pub mod idempotency_key;

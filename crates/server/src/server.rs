@@ -10,6 +10,7 @@ use actix_web::{App, HttpServer};
 use crate::body::BodyTimeout;
 use crate::config::Config;
 use crate::connection_watch::watch;
+use crate::cors::cors;
 use crate::request_id::RequestIds;
 use crate::resource::unknown_path;
 use crate::respond::Respond;
@@ -32,6 +33,7 @@ where
 {
     let limits = config.limits.clone();
     let respond = Respond::new(ids.clone(), &config.public_url());
+    let origins = config.cors.allowed_origins.clone();
     let body_timeout = BodyTimeout(limits.body);
     let mut server = HttpServer::new(move || {
         App::new()
@@ -40,6 +42,7 @@ where
             .configure(routes.clone())
             .default_service(web::to(unknown_path))
             .wrap(respond.clone())
+            .wrap(cors(&origins))
     })
     .disable_signals()
     .on_connect(watch(limits.keep_alive))

@@ -164,11 +164,11 @@ const FLUSH_EVERY: Duration = Duration::from_secs(2);
 /// Flushes between two sweeps: one minute.
 const FLUSHES_PER_SWEEP: u32 = 30;
 
-/// Writes statistics and the highest time, and sweeps expired tokens away, for ever.
+/// Writes statistics and the highest time, ends uploads at their deadline and sweeps expired tokens away, for ever.
 async fn keep_house(service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
     let mut beat = interval(FLUSH_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut fails = false;
+    let (mut fails, mut uploads_fail) = (false, false);
     loop {
         for _ in 0..FLUSHES_PER_SWEEP {
             tokio::select! {
@@ -176,6 +176,7 @@ async fn keep_house(service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
                 _ = &mut stopped => return,
             }
             note("statistics", service.flush().await.map(|()| 0), &mut fails);
+            note("uploads", service.expire_uploads().await.map(|_| 0), &mut uploads_fail);
         }
         note("sweep", service.sweep().await, &mut fails);
     }

@@ -5,6 +5,9 @@
     reason = "the suite is plain functions, which the macro makes tests of each engine"
 )]
 
+#[macro_use]
+#[path = "fixture/engines.rs"]
+mod engines;
 mod fixture;
 
 use std::collections::BTreeMap;
@@ -21,18 +24,6 @@ use countermark_domain::store::{
 use zeroize::Zeroizing;
 
 use fixture::{Fixture, at, audit, credential_for, id, key, limited, one_use, secret, token, value};
-
-/// Runs the whole suite on an engine; a second engine is one more line.
-macro_rules! conformance {
-    ($($engine:ident: $($name:ident)*;)*) => {
-        $(mod $engine { $(
-            #[tokio::test]
-            async fn $name() {
-                super::$name(crate::fixture::$engine().await).await;
-            }
-        )* })*
-    };
-}
 
 conformance! {
     sqlite:

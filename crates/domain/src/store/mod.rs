@@ -12,7 +12,10 @@ use countermark_core::{
 use zeroize::Zeroizing;
 
 pub use notification::{NewNotification, NotificationStore};
-pub use upload::{NewUpload, Upload, UploadBegun, UploadEnd, UploadEnded, UploadState, UploadStore};
+pub use upload::{
+    ENDED_UPLOAD_SECONDS, ExpiredUploads, NewUpload, Upload, UploadBegun, UploadEnd, UploadEnded,
+    UploadState, UploadStore,
+};
 
 /// The number of the last configuration change that a snapshot or a cache has seen; they are numbered without gaps in
 /// the order in which they were committed.

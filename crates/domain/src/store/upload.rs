@@ -43,6 +43,30 @@ pub struct Upload {
     pub result: Option<String>,
 }
 
+impl Upload {
+    /// Whether it is begun and its deadline lies ahead.
+    pub fn is_live(&self, now: UnixSeconds) -> bool {
+        self.state == UploadState::Reserved && now < self.deadline
+    }
+
+    /// The same upload as it stands at `now`: its deadline holds from its very second, also before
+    /// [`UploadStore::expire_uploads`] has come by.
+    #[must_use]
+    pub fn at(mut self, now: UnixSeconds) -> Self {
+        if self.state == UploadState::Reserved && now >= self.deadline {
+            self.state = self.state_at_deadline();
+            self.ended_at = Some(self.deadline);
+        }
+        self
+    }
+
+    /// A server that began the upload and has fallen silent has not stored it; a holder alone must not win its use back by
+    /// saying nothing.
+    pub const fn state_at_deadline(&self) -> UploadState {
+        if self.began_by.is_some() { UploadState::Aborted } else { UploadState::Completed }
+    }
+}
+
 /// An upload that a decision has allowed and that is now to begin.
 #[derive(Clone, Debug)]
 pub struct NewUpload {
@@ -116,10 +140,23 @@ pub enum UploadEnded {
     Gone,
 }
 
+/// What deadlines have ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExpiredUploads {
+    /// How many uploads.
+    pub ended: u64,
+    /// The tokens whose uses have gone back.
+    pub given_back: Vec<TokenId>,
+}
+
+/// How long an upload that has ended can still be asked for, in seconds: longer than its idempotency key lives.
+pub const ENDED_UPLOAD_SECONDS: u64 = 7 * super::IDEMPOTENCY_SECONDS;
+
 /// Where uploads are kept. One method is one transaction.
 #[async_trait]
 pub trait UploadStore: Send + Sync + 'static {
-    /// Takes one use by the same guard as [`super::Store::take_uses`] and stores the upload.
+    /// Takes one use by the same guard as [`super::Store::take_uses`] and stores the upload. Reservations of the token
+    /// whose deadline has come at `now` are ended first.
     async fn begin_upload(&self, new: NewUpload, now: UnixSeconds) -> Result<UploadBegun, StoreError>;
 
     /// One upload.
@@ -133,7 +170,7 @@ pub trait UploadStore: Send + Sync + 'static {
         now: UnixSeconds,
     ) -> Result<UploadEnded, StoreError>;
 
-    /// Ends at most `at_most` reserved uploads whose deadline has come, and forgets those that ended long ago; how many
-    /// it has ended.
-    async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError>;
+    /// Ends at most `at_most` reserved uploads whose deadline has come, and forgets as many that ended more than
+    /// [`ENDED_UPLOAD_SECONDS`] ago.
+    async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<ExpiredUploads, StoreError>;
 }

@@ -8,3 +8,4 @@ mod issuing;
 mod rights;
 mod time;
 mod updating;
+mod uploads;

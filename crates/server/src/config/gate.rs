@@ -74,6 +74,9 @@ pub(super) fn from_toml(rules: &toml::Value) -> String {
 /// # Errors
 /// [`ConfigError`] with the first member at fault.
 pub(super) fn parse(shown: &str, text: &str) -> Result<Vec<GateRule>, ConfigError> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
     let rules: Vec<Members> = serde_json::from_str(text).map_err(|_| ConfigError::Value {
         key: shown.to_owned(),
         expected: "a list of rules: [[gate.rules]] tables in a file, JSON in the environment".to_owned(),

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Rules,
     /// Address and port.
     Socket,
+    /// Origins of browsers; in the environment separated by commas.
+    Origins,
     /// Hosts with their clouds: in a file a section of its own.
     Clouds,
 }
@@ -44,6 +46,9 @@ impl Kind {
             Self::Addresses => "a list of IP addresses".to_owned(),
             Self::Networks => "a list of IP addresses and networks, such as 10.0.0.0/8".to_owned(),
             Self::Rules => "a list of rules".to_owned(),
+            Self::Origins => {
+                "a list of origins in lower case and without a default port, such as https://app.example.com, or *".to_owned()
+            }
             Self::Clouds => {
                 "host names with their cloud ids: a section in a file, host=cloud,host=cloud in the environment".to_owned()
             }
@@ -79,6 +84,9 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.shutdown_seconds", Kind::Whole(1, 3600), Some("30")),
     key("limits.connections", Kind::Whole(1, 1_000_000), Some("25000")),
     key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
+    key("uploads.deadline_seconds", Kind::Whole(1, 30 * DAY), Some("86400")),
+    key("uploads.open_per_token", Kind::Whole(1, 1_000_000), Some("100")),
+    key("cors.allowed_origins", Kind::Origins, Some("")),
     key("throttle.burst", Kind::Whole(1, 1_000_000), Some("20")),
     key("throttle.per_second", Kind::Whole(1, 1_000_000), Some("1")),
     key("gate.trusted_proxies", Kind::Networks, Some("")),

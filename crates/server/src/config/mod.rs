@@ -4,6 +4,7 @@ mod clouds;
 mod flags;
 mod gate;
 mod keys;
+mod origins;
 mod source;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use countermark_domain::UploadSettings;
 pub use flags::ConfigFlags;
 pub use gate::{GateDemand, GateRule, GateSettings};
 use source::{Values, split};
@@ -41,6 +43,10 @@ pub struct Config {
     pub metrics: MetricsSettings,
     /// Time-outs and sizes.
     pub limits: LimitSettings,
+    /// Section `uploads`: bounds of uploads.
+    pub uploads: UploadSettings,
+    /// Which browsers may call.
+    pub cors: CorsSettings,
     /// The brake on failed authentications.
     pub throttle: ThrottleSettings,
     /// Who may ask the gate, and what it demands.
@@ -115,6 +121,13 @@ pub struct LimitSettings {
     pub connections: usize,
     /// Most tokens in the cache.
     pub cached_tokens: usize,
+}
+
+/// Section `cors`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorsSettings {
+    /// Origins whose pages may call what lies under `/v1`; `*` is all of them.
+    pub allowed_origins: Vec<String>,
 }
 
 /// Section `throttle`.
@@ -232,6 +245,13 @@ impl Config {
                 shutdown: seconds(values, "limits.shutdown_seconds"),
                 connections: required(values, "limits.connections"),
                 cached_tokens: required(values, "limits.cached_tokens"),
+            },
+            uploads: UploadSettings {
+                deadline_seconds: required(values, "uploads.deadline_seconds"),
+                open_per_token: required(values, "uploads.open_per_token"),
+            },
+            cors: CorsSettings {
+                allowed_origins: values.find("cors.allowed_origins").and_then(origins::parse).expect(CHECKED),
             },
             throttle: ThrottleSettings {
                 burst: required(values, "throttle.burst"),

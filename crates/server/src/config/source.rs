@@ -9,6 +9,7 @@ use super::ConfigError;
 use super::clouds;
 use super::gate;
 use super::keys::{KEYS, Key, Kind, find_key, nearest};
+use super::origins;
 
 /// Checked values by the name of their key, each in its environment form.
 #[derive(Default)]
@@ -68,6 +69,7 @@ fn check(kind: Kind, value: &str) -> Option<()> {
         Kind::Networks => split(value).all(|network| gate::parse_network(network).is_some()),
         // Each member at fault has been named before.
         Kind::Rules => true,
+        Kind::Origins => origins::parse(value).is_some(),
         Kind::Clouds => clouds::parse(value).is_some(),
         Kind::Socket => value.parse::<SocketAddr>().is_ok(),
     }
@@ -107,10 +109,13 @@ fn put_toml(values: &mut Values, name: &str, value: &toml::Value) -> Result<(), 
         (Kind::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
         (Kind::Whole(..), toml::Value::Integer(number)) => Some(number.to_string()),
         (Kind::Rules, rules) => Some(gate::from_toml(rules)),
-        (Kind::Addresses | Kind::Networks, toml::Value::Array(list)) => {
+        (Kind::Addresses | Kind::Networks | Kind::Origins, toml::Value::Array(list)) => {
             list.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|list| list.join(","))
         }
-        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Networks | Kind::Clouds, _) => None,
+        (
+            Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Networks | Kind::Origins | Kind::Clouds,
+            _,
+        ) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
         _ => None,
     };

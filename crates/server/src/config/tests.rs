@@ -92,6 +92,10 @@ fn every_secret_may_come_from_a_file() {
     assert!(!format!("{config:?}").contains("canary"));
     let config = load(&format!("[data]\ndatabase_url_file = {path:?}"), &[], &[]).unwrap();
     assert_eq!(config.data.database_url.unwrap().expose(), "canary-value");
+    std::fs::write(path, "canary-of-sixteen\n").unwrap();
+    let config = load("", &[("COUNTERMARK__GATE__SHARED_SECRET_FILE", path)], &[]).unwrap();
+    assert_eq!(config.gate.shared_secret.as_ref().unwrap().expose(), "canary-of-sixteen");
+    assert!(!format!("{config:?}").contains("canary"));
     let both = [("COUNTERMARK__ADMIN_KEY_FILE", path), ("COUNTERMARK__ADMIN_KEY", "x")];
     assert!(load("", &both, &[]).unwrap_err().contains("both"));
     assert!(
@@ -142,4 +146,77 @@ fn hosts_are_mapped_to_clouds_by_a_section_or_a_variable() {
         assert!(error.starts_with("COUNTERMARK__CLOUDS: expected"), "{value}: {error}");
     }
     assert!(load("", &[("COUNTERMARK__CLOUDS__A", "c")], &[]).is_err());
+}
+
+#[test]
+fn the_gates_rules_come_from_a_file_or_a_variable() {
+    let file = "[gate]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nshared_secret = \"sixteen-or-more!\"\n\
+        [[gate.rules]]\nhost = \"A.Example\"\npath = \"/dav/\"\nmethods = [\"GET\", \"M-SEARCH\"]\n\
+        permission = \"files:read\"\nstorage = \"s\"\ncloud = \"c\"\n[[gate.rules]]\nfree = true\n";
+    let gate = load(file, &[], &[]).unwrap().gate;
+    assert_eq!(gate.trusted_proxies.len(), 2);
+    assert!(gate.shared_secret.is_some());
+    let [first, second] = &gate.rules[..] else { panic!("two rules") };
+    assert_eq!(first.host.as_deref(), Some("a.example"));
+    assert_eq!(first.path.as_ref().unwrap().as_str(), "/dav");
+    assert_eq!(first.methods.as_ref().unwrap(), &["GET", "M-SEARCH"]);
+    let demanded = ["files:read", "s", "c"].map(|it| Some(it.to_owned()));
+    let [permission, storage, cloud] = demanded;
+    assert_eq!(first.demand, GateDemand { permission, storage, cloud, free: false });
+    assert_eq!(
+        *second,
+        GateRule { demand: GateDemand { free: true, ..Default::default() }, ..Default::default() }
+    );
+    let variable =
+        |value| load(file, &[("COUNTERMARK__GATE__RULES", value)], &[]).map(|it| it.gate.rules.len());
+    assert_eq!(variable(r#"[{"path": "/x", "permission": "read"}]"#), Ok(1), "it replaces all");
+    assert_eq!(variable("[]"), Ok(0));
+    assert_eq!(variable(""), Ok(0));
+}
+
+#[test]
+fn a_fault_in_a_rule_is_named_and_never_shown() {
+    let unknown =
+        load("[[gate.rules]]\nfree = true\n[[gate.rules]]\npth = \"canary\"", &[], &[]).unwrap_err();
+    assert_eq!(unknown, "unknown member gate.rules[1].pth; the nearest known one is path");
+    for (rule, expected) in [
+        ("host = \"canary/\"", "gate.rules[0].host: expected the name of a host"),
+        ("path = \"canary\"", "gate.rules[0].path: expected a decoded path"),
+        ("path = \"/a/%63anary\"", "gate.rules[0].path: expected a decoded path"),
+        ("methods = []", "gate.rules[0].methods: expected a list"),
+        ("methods = [\"canary\"]", "gate.rules[0].methods: expected a list"),
+        ("methods = \"GET\"", "gate.rules[0].methods: expected a list"),
+        ("permission = \"Canary\"", "gate.rules[0].permission: expected a permission"),
+        ("storage = \"\"", "gate.rules[0].storage: expected a storage id"),
+        ("cloud = \"canary!\"", "gate.rules[0].cloud: expected a cloud id"),
+        ("free = \"canary\"", "gate.rules[0].free: expected true or false"),
+        ("", "gate.rules: expected a list of rules"),
+    ] {
+        let error = load(&format!("[[gate.rules]]\n{rule}\n"), &[], &[]).unwrap_err();
+        assert!(error.starts_with(expected) && !error.to_lowercase().contains("canary"), "{rule}: {error}");
+    }
+    for value in ["canary", "{}", "[7]", "[[]]", "[{}]"] {
+        let error = load("", &[("COUNTERMARK__GATE__RULES", value)], &[]).unwrap_err();
+        assert!(error.starts_with("COUNTERMARK__GATE__RULES: expected a list of rules"), "{value}: {error}");
+    }
+    let twice =
+        load("", &[("COUNTERMARK__GATE__RULES", r#"[{"free": true, "free": false}]"#)], &[]).unwrap_err();
+    assert_eq!(twice, "COUNTERMARK__GATE__RULES[0].free: expected each member once");
+    let unknown = load("", &[("COUNTERMARK__GATE__RULES", r#"[{"clod": "c"}]"#)], &[]).unwrap_err();
+    assert!(
+        unknown.ends_with("COUNTERMARK__GATE__RULES[0].clod; the nearest known one is cloud"),
+        "{unknown}"
+    );
+    for (file, key) in [
+        (
+            "trusted_proxies = [\"canary\"]",
+            "gate.trusted_proxies: expected a list of IP addresses and networks",
+        ),
+        ("shared_secret = \"canary\"", "gate.shared_secret: expected 16 to 1024 visible"),
+        ("shared_secret = \"canary with spaces in it\"", "gate.shared_secret: expected 16 to 1024 visible"),
+        ("max_age_seconds = 31536001", "gate.max_age_seconds: expected a whole number"),
+    ] {
+        let error = load(&format!("[gate]\n{file}\n"), &[], &[]).unwrap_err();
+        assert!(error.starts_with(key) && !error.contains("canary"), "{error}");
+    }
 }

@@ -224,3 +224,67 @@ fn escaped(text: &str) -> HeaderValue {
 fn value(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).expect("visible ASCII may stand in a header")
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn rendered(refused: &Refused, statuses: &Statuses) -> HttpResponse {
+        refused.render(statuses, &TestRequest::default().to_http_request(), "https://cm.example")
+    }
+
+    /// DESIGN's table, row by row: status for nginx, status for the others, challenge.
+    #[test]
+    fn each_refusal_has_its_status_and_challenge() {
+        let denied = |reason| Refused::Denied { reason, token: None };
+        for reason in DenyReason::ALL {
+            let (nginx, full, challenge) = match reason {
+                DenyReason::Malformed => (403, 400, ""),
+                DenyReason::UnknownToken | DenyReason::WrongType | DenyReason::BadSignature => {
+                    (401, 401, r#"Bearer realm="countermark", error="invalid_token""#)
+                }
+                DenyReason::AuthenticationRequired => {
+                    (401, 401, r#"Basic realm="countermark", charset="UTF-8""#)
+                }
+                DenyReason::Expired | DenyReason::LinkExpired => (403, 410, ""),
+                DenyReason::LimitReached => (403, 429, ""),
+                DenyReason::PermissionDenied => {
+                    (403, 403, r#"Bearer realm="countermark", error="insufficient_scope""#)
+                }
+                _ => (403, 403, ""),
+            };
+            assert_statuses(&denied(reason), nginx, full, challenge);
+        }
+        assert_statuses(&Refused::Malformed("x"), 403, 400, "");
+        assert_statuses(&Refused::NoCredential, 401, 401, r#"Bearer realm="countermark""#);
+        assert_statuses(&Refused::Untrusted, 403, 403, "");
+        assert_statuses(&Refused::Untold, 500, 500, "");
+        assert_statuses(&Refused::Broken, 500, 500, "");
+        assert_statuses(&Refused::Unavailable, 503, 503, "");
+    }
+
+    fn assert_statuses(refused: &Refused, nginx: u16, full: u16, challenge: &str) {
+        for (statuses, expected) in [(&FOR_NGINX, nginx), (&IN_FULL, full)] {
+            let answer = rendered(refused, statuses);
+            assert_eq!(answer.status(), expected, "{}", refused.code().name);
+            let headers = answer.headers();
+            let shown = headers.get("www-authenticate").map_or("", |it| it.to_str().unwrap());
+            assert_eq!(shown, challenge, "{}", refused.code().name);
+            assert_eq!(headers.get("x-countermark-code").unwrap(), refused.code().name);
+            assert_eq!(headers.get("x-countermark-cache-control").unwrap(), "private, no-store");
+            for name in ["token-id", "remaining", "owner"] {
+                assert_eq!(headers.get(format!("x-countermark-{name}")).unwrap(), "", "{name}");
+            }
+            assert_eq!(headers.get("cache-control").unwrap(), "no-store");
+            assert_eq!(headers.contains_key("retry-after"), expected == 503);
+        }
+    }
+
+    #[test]
+    fn an_owner_cannot_add_headers() {
+        assert_eq!(escaped("a-Z.0_~"), "a-Z.0_~");
+        assert_eq!(escaped("a\r\nb: c%é"), "a%0D%0Ab%3A%20c%25%C3%A9");
+    }
+}

@@ -216,3 +216,35 @@ fn upload_of(original: &Original<'_>) -> Option<countermark_core::UploadId> {
     }
     path_of(original.target).rsplit('/').next()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn what_keeps_a_decision_from_being_made_never_allows() {
+        let gate = Gate::new(&Config::default().gate);
+        let down = StoreError::Unavailable("the disk is full".to_owned());
+        assert!(matches!(gate.failed(&DomainError::Store(down)), Refused::Unavailable));
+        assert!(matches!(gate.failed(&DomainError::Overloaded), Refused::Unavailable));
+        let differs = DomainError::Invalid { pointer: "/request/host", detail: "x" };
+        assert!(matches!(gate.failed(&differs), Refused::Malformed("x")));
+    }
+
+    #[test]
+    fn only_what_continues_an_upload_names_one() {
+        let id = countermark_core::UploadId::from_parts(1_800_000_000_000, [7; 10]);
+        let upload = |method, target: &str| {
+            upload_of(&Original { target, method, host: "h", client: None, bytes: None, content_type: None })
+        };
+        for method in ["PATCH", "HEAD", "DELETE"] {
+            assert_eq!(upload(method, &format!("/files/{id}?x=/y")), Some(id));
+            assert_eq!(upload(method, &format!("/files/{id}/")), None);
+            assert_eq!(upload(method, &format!("/files/?{id}")), None);
+        }
+        for method in ["GET", "POST", "PUT"] {
+            assert_eq!(upload(method, &format!("/files/{id}")), None);
+        }
+    }
+}

@@ -133,3 +133,99 @@ fn decoded(text: &str) -> Option<Cow<'_, str>> {
     }
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(target: &str, is_signed: bool, authorization: Option<&str>, custom: Option<&str>) -> String {
+        let value = |text: &str| HeaderValue::from_str(text).unwrap();
+        let (authorization, custom) = (authorization.map(value), custom.map(value));
+        let heads =
+            Heads { authorization: authorization.as_ref(), custom_key: custom.as_ref(), ..Heads::default() };
+        match Presented::read(target, is_signed, &heads) {
+            Err(TooMany) => "too many".to_owned(),
+            Ok(Presented::Nothing) => "nothing".to_owned(),
+            Ok(Presented::Link { viewer: None }) => "link".to_owned(),
+            Ok(Presented::Link { viewer: Some(basic) }) => format!("link {:?}", basic.pair()),
+            Ok(Presented::Value(value)) => format!("value {value}"),
+            Ok(Presented::Basic(basic)) => format!("basic {:?}", basic.pair()),
+            Ok(Presented::Unusable) => "unusable".to_owned(),
+        }
+    }
+
+    fn basic(text: &[u8]) -> String {
+        format!("Basic {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn each_way_of_presenting_is_read() {
+        let header = |text: &str| show("/a", false, Some(text), None);
+        assert_eq!(show("/a", false, None, None), "nothing");
+        assert_eq!(show("/a", true, None, None), "link");
+        assert_eq!(header("Bearer x"), "value x");
+        assert_eq!(header("bEARER x"), "value x");
+        assert_eq!(header("ApiKey x"), "value x");
+        assert_eq!(header(&basic(b"u:p:w")), r#"basic ("u", "p:w")"#);
+        assert_eq!(header(&basic("ü:".as_bytes())), r#"basic ("ü", "")"#);
+        assert_eq!(header(basic(b"ab:c").trim_end_matches('=')), r#"basic ("ab", "c")"#);
+        assert_eq!(show("/a", false, None, Some("x")), "value x");
+        assert_eq!(show("/a?b&token=x%2By+", false, None, None), "value x+y+");
+        assert_eq!(show("/a?%74oke%6e=x", false, None, None), "value x");
+        assert_eq!(show("/a", true, Some(&basic(b"u:p")), None), r#"link ("u", "p")"#);
+    }
+
+    #[test]
+    fn nothing_falls_through_to_a_weaker_reading() {
+        let header = |text: &str| show("/a", false, Some(text), None);
+        for unusable in
+            ["Bearer", "Bearer ", "Bearer  x", "Bearer x y", "ApiKey", "Basic", "Basic !", "Basic  eDp5"]
+        {
+            assert_eq!(header(unusable), "unusable", "{unusable}");
+        }
+        for text in [&b"no colon"[..], b"a\0:b", b"a:b\n", b"a:\x7f", b"\xff:b"] {
+            assert_eq!(header(&basic(text)), "unusable");
+        }
+        assert_eq!(show("/a?token=%zz", false, None, None), "unusable");
+        assert_eq!(show("/a?token=%ff", false, None, None), "unusable");
+        assert_eq!(show("/a?token", false, None, None), "value ");
+        for foreign in ["Digest x", "Negotiate", "cmk_x", "Bearer:x"] {
+            assert_eq!(header(foreign), "nothing", "{foreign}");
+        }
+        for other in
+            ["/a?Token=x", "/a?xtoken=x", "/a?token%5b%5d=x", "/token=x", "/a?b=token=x", "/a?b;token=x"]
+        {
+            assert_eq!(show(other, false, None, None), "nothing", "{other}");
+        }
+    }
+
+    #[test]
+    fn two_credentials_are_too_many_even_if_they_agree() {
+        for (target, is_signed, authorization, custom) in [
+            ("/a", false, Some("Bearer x"), Some("x")),
+            ("/a?token=x", false, Some("Bearer x"), None),
+            ("/a?token=x", false, None, Some("x")),
+            ("/a?token=x&token=x", false, None, None),
+            ("/a?token=x&%74oken=x", false, None, None),
+            ("/a?token=x&token", false, None, None),
+            ("/a?token=", false, Some("Digest x"), None),
+            ("/a", true, Some("Bearer x"), None),
+            ("/a", true, Some("ApiKey x"), None),
+            ("/a", true, Some("Digest x"), None),
+            ("/a", true, None, Some("x")),
+            ("/a?token=x", true, None, None),
+        ] {
+            assert_eq!(
+                show(target, is_signed, authorization, custom),
+                "too many",
+                "{target} {authorization:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_header_is_no_credential() {
+        assert_eq!(show("/a", false, Some(""), Some("")), "nothing");
+        assert_eq!(show("/a", true, Some(""), None), "link");
+    }
+}

@@ -21,3 +21,43 @@ pub(super) fn path<'a>(value: &'a HeaderValue, host: &Host) -> Option<&'a str> {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\'));
     (is_path && is_plain).then_some(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<String> {
+        let value = HeaderValue::from_str(text).unwrap();
+        path(&value, &Host::parse("a.example").unwrap()).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_path_or_a_url_on_the_same_host_is_read() {
+        for text in ["/x/%20y", "http://a.example/x/%20y", "HTTPS://A.Example:8443/x/%20y"] {
+            assert_eq!(read(text).as_deref(), Some("/x/%20y"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_lead_elsewhere_is_refused() {
+        for text in [
+            "",
+            "x",
+            "//b.example/x",
+            "http://b.example/x",
+            "http://a.example",
+            "http://a.example//b.example/x",
+            "http://u@a.example/x",
+            "http://b.example@a.example/x",
+            "http://b.example\\@a.example/x",
+            "ftp://a.example/x",
+            "/x?y",
+            "/x#y",
+            "/x\\y",
+            "/x y",
+            "http://a.example?/x",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

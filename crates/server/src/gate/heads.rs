@@ -114,3 +114,101 @@ fn reads_as(name: &str, known: &str) -> bool {
     let plain = |byte| if matches!(byte, b'_' | b'.') { b'-' } else { byte };
     name.len() == known.len() && name.bytes().map(plain).eq(known.bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+
+    use super::*;
+    use crate::gate::{envoy, forwarded, nginx};
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    fn read(names: &Names, lines: &[(&str, &str)]) -> Result<Option<String>, Repeated> {
+        let headers = headers(lines);
+        let heads = Heads::read(&headers, names)?;
+        Ok(heads.target.map(|value| value.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn each_dialect_reads_its_own_header_and_no_other() {
+        let all = [
+            ("X-Original-URI", "/nginx"),
+            ("X-Forwarded-Uri", "/forwarded"),
+            ("X-Original-Url", "/x"),
+            ("X-Rewrite-Url", "/x"),
+            ("X-Envoy-Original-Path", "/x"),
+        ];
+        assert_eq!(read(&nginx::NAMES, &all), Ok(Some("/nginx".to_owned())));
+        assert_eq!(read(&forwarded::NAMES, &all), Ok(Some("/forwarded".to_owned())));
+        assert_eq!(read(&envoy::NAMES, &all), Ok(None));
+    }
+
+    #[test]
+    fn what_stands_twice_is_refused_even_with_the_same_value() {
+        for (names, name) in [
+            (&nginx::NAMES, "X-Original-URI"),
+            (&nginx::NAMES, "X-Original-Method"),
+            (&nginx::NAMES, "X-Original-Host"),
+            (&nginx::NAMES, "X-Real-IP"),
+            (&nginx::NAMES, "X-Original-Content-Length"),
+            (&nginx::NAMES, "X-Original-Content-Type"),
+            (&forwarded::NAMES, "X-Forwarded-Uri"),
+            (&forwarded::NAMES, "X-Forwarded-Method"),
+            (&forwarded::NAMES, "X-Forwarded-Host"),
+            (&forwarded::NAMES, "Content-Type"),
+            (&envoy::NAMES, "Host"),
+            (&envoy::NAMES, "Authorization"),
+            (&nginx::NAMES, "Authorization"),
+            (&nginx::NAMES, "X-Custom-Auth-Key"),
+            (&nginx::NAMES, "Destination"),
+            (&nginx::NAMES, "Origin"),
+        ] {
+            assert_eq!(read(names, &[(name, "x"), (name, "x")]), Err(Repeated), "{name}");
+            assert!(read(names, &[(name, "x")]).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_another_spelling_is_refused_even_alone() {
+        for (names, name) in [
+            (&nginx::NAMES, "X_Original_URI"),
+            (&nginx::NAMES, "X-Original_URI"),
+            (&nginx::NAMES, "X.Original.Method"),
+            (&nginx::NAMES, "X_Real-IP"),
+            (&forwarded::NAMES, "X_Forwarded_Uri"),
+            (&forwarded::NAMES, "X-Forwarded.For"),
+            (&forwarded::NAMES, "Content_Type"),
+            (&envoy::NAMES, "X_Forwarded-For"),
+            (&envoy::NAMES, "X_Custom_Auth_Key"),
+            (&envoy::NAMES, "X_Countermark_Owner"),
+            (&envoy::NAMES, "x-countermark-token_id"),
+            (&envoy::NAMES, "X.Countermark-Gate-Secret"),
+        ] {
+            assert_eq!(read(names, &[(name, "x")]), Err(Repeated), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_names_with_underscores_are_nobodys_business() {
+        for name in
+            ["X_Original_URI", "X_Forwarded_Uri_", "my_header", "x_countermar_k", "_", "X-Countermark-Owner"]
+        {
+            assert!(read(&forwarded::NAMES, &[(name, "x")]).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_of_a_list_holds_the_client() {
+        let headers = headers(&[("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")]);
+        let heads = Heads::read(&headers, &forwarded::NAMES).unwrap();
+        assert_eq!(heads.client.unwrap(), "192.0.2.2");
+    }
+}

@@ -90,3 +90,101 @@ fn client<'a>(value: &'a HeaderValue, named: &Client) -> Option<&'a str> {
     let address = address.trim();
     address.parse::<IpAddr>().is_ok().then_some(address)
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::HttpRequest;
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::gate::{envoy, forwarded, nginx};
+
+    fn of_nginx(changed: &str, value: &str) -> Result<(u64, String), Untold> {
+        let mut request = TestRequest::default();
+        for (name, usual) in
+            [("X-Original-URI", "/a?b"), ("X-Original-Method", "PUT"), ("X-Original-Host", "h.example")]
+        {
+            request = request.insert_header((name, usual));
+        }
+        let request = request.insert_header((changed.to_owned(), value)).to_http_request();
+        let heads = Heads::read(request.headers(), &nginx::NAMES).unwrap();
+        let original = nginx::original(&request, &heads)?;
+        let facts = [original.target, original.method, original.host, original.client.unwrap_or("-")];
+        Ok((original.bytes.unwrap_or(999), facts.join(" ")))
+    }
+
+    #[test]
+    fn nginx_tells_target_method_host_and_what_it_may() {
+        let usual = |client| format!("/a?b PUT h.example {client}");
+        assert_eq!(of_nginx("X-Real-IP", "192.0.2.1"), Ok((999, usual("192.0.2.1"))));
+        assert_eq!(of_nginx("X-Real-IP", "unix:"), Ok((999, usual("-"))));
+        assert_eq!(of_nginx("X-Real-IP", "192.0.2.1, 192.0.2.2"), Ok((999, usual("-"))));
+        assert_eq!(of_nginx("X-Original-Content-Length", "7"), Ok((7, usual("-"))));
+        assert_eq!(of_nginx("X-Original-Content-Length", ""), Ok((999, usual("-"))));
+        assert_eq!(of_nginx("X-Original-Content-Type", ""), Ok((999, usual("-"))));
+    }
+
+    #[test]
+    fn what_must_be_told_is_named_when_it_is_not() {
+        for name in ["X-Original-URI", "X-Original-Method", "X-Original-Host"] {
+            assert_eq!(of_nginx(name, ""), Err(Untold::Missing(name)));
+        }
+        let request = TestRequest::default().to_http_request();
+        let heads = Heads::read(request.headers(), &forwarded::NAMES).unwrap();
+        assert_eq!(forwarded::original(&request, &heads), Err(Untold::Missing("X-Forwarded-Uri")));
+        assert_eq!(envoy::original(&request, &heads), Err(Untold::Missing("Host")));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_unreadable() {
+        let long = "A".repeat(65);
+        for (name, values) in [
+            ("X-Original-Method", vec!["GE T", "GET,PUT", "GET\t", "(", &long]),
+            ("X-Original-Content-Length", vec!["-1", "+1", "1 ", "0x1", "18446744073709551616"]),
+        ] {
+            for value in values {
+                assert_eq!(of_nginx(name, value), Err(Untold::Unreadable), "{name} {value}");
+            }
+        }
+        assert!(of_nginx("X-Original-Method", "M-SEARCH").is_ok());
+    }
+
+    #[test]
+    fn a_header_beyond_ascii_is_unreadable() {
+        let mut request = TestRequest::default().to_http_request().headers().clone();
+        let name = actix_web::http::header::HeaderName::from_static("x-original-uri");
+        request.insert(name, HeaderValue::from_bytes(b"/\xe9").unwrap());
+        let heads = Heads::read(&request, &nginx::NAMES).unwrap();
+        assert_eq!(required(heads.target, "X-Original-URI"), Err(Untold::Unreadable));
+    }
+
+    fn target_of_envoy(uri: &str) -> Result<String, Untold> {
+        let request: HttpRequest = TestRequest::with_uri(uri).insert_header(("Host", "h")).to_http_request();
+        let heads = Heads::read(request.headers(), &envoy::NAMES).unwrap();
+        envoy::original(&request, &heads).map(|it| it.target.to_owned())
+    }
+
+    #[test]
+    fn envoy_tells_the_raw_target_behind_the_prefix() {
+        for target in ["/a?b", "//a/%2e%2E/b%2Fc?d?e", "", "?a", "x"] {
+            assert_eq!(target_of_envoy(&format!("/v1/forward-auth/envoy{target}")).as_deref(), Ok(target));
+        }
+        for uri in ["/v1/forward-auth/env%6fy/a", "http://evil.example/v1/forward-auth/envoy/a", "/"] {
+            assert_eq!(target_of_envoy(uri), Err(Untold::Unreadable), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_last_element_of_a_list_is_the_client() {
+        let named = Client::List("x-forwarded-for");
+        for (list, expected) in [
+            ("203.0.113.9, 192.0.2.1", Some("192.0.2.1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("192.0.2.1,", None),
+            ("192.0.2.1, evil", None),
+            ("", None),
+        ] {
+            assert_eq!(client(&HeaderValue::from_static(list), &named), expected, "{list}");
+        }
+    }
+}

@@ -34,3 +34,70 @@ pub(super) fn find_demand<'r>(
 pub(super) fn usual_permission(method: &str) -> &'static str {
     if matches!(method, "GET" | "HEAD" | "OPTIONS" | "PROPFIND") { "read" } else { "write" }
 }
+
+#[cfg(test)]
+mod tests {
+    use countermark_core::BasePath;
+
+    use super::*;
+
+    fn rule(host: &str, path: &str, methods: &[&str], permission: &str) -> GateRule {
+        GateRule {
+            host: Some(host.to_owned()).filter(|it| !it.is_empty()),
+            path: BasePath::parse(path).ok(),
+            methods: Some(methods.iter().map(|it| it.to_string()).collect()).filter(|_| !methods.is_empty()),
+            demand: GateDemand { permission: Some(permission.to_owned()), ..GateDemand::default() },
+        }
+    }
+
+    fn found(rules: &[GateRule], host: &str, method: &str, path: &str) -> String {
+        match find_demand(rules, host, method, path) {
+            Ok(None) => "none".to_owned(),
+            Ok(Some(demand)) => demand.permission.clone().unwrap(),
+            Err(_) => "ambiguous".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_counts() {
+        let rules = [
+            rule("a", "/x", &["GET", "PROPFIND"], "one"),
+            rule("", "/x", &[], "two"),
+            rule("b", "", &[], "three"),
+        ];
+        for (host, method, path, expected) in [
+            ("a", "GET", "/x", "one"),
+            ("a", "PROPFIND", "/x/y", "one"),
+            ("a", "PUT", "/x/y", "two"),
+            ("b", "GET", "/x/", "two"),
+            ("b", "GET", "/x2", "three"),
+            ("b", "GET", "/%78/y", "two"),
+            ("a", "GET", "/X", "none"),
+            ("a", "get", "/x", "two"),
+        ] {
+            assert_eq!(found(&rules, host, method, path), expected, "{host} {method} {path}");
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_path_is_refused_once_a_prefix_would_have_to_be_tried() {
+        let ambiguous = ["/x//y", "/y/%2e%2e/x", "/y%2fx", "//x", "/x%5c", "/%2578"];
+        let rules = [rule("a", "", &["PUT"], "one"), rule("a", "/x", &["GET", "PUT"], "two")];
+        for path in ambiguous {
+            assert_eq!(found(&rules, "a", "GET", path), "ambiguous", "{path}");
+            assert_eq!(found(&rules, "a", "PUT", path), "one", "{path}");
+            assert_eq!(found(&rules, "a", "POST", path), "none", "{path}");
+            assert_eq!(found(&rules, "b", "GET", path), "none", "{path}");
+        }
+    }
+
+    #[test]
+    fn reading_methods_need_read_and_all_others_write() {
+        for method in ["GET", "HEAD", "OPTIONS", "PROPFIND"] {
+            assert_eq!(usual_permission(method), "read");
+        }
+        for method in ["PUT", "POST", "DELETE", "MOVE", "get", "REPORT", "BREW"] {
+            assert_eq!(usual_permission(method), "write");
+        }
+    }
+}

@@ -73,3 +73,64 @@ impl Hourglass {
             && self.free_at.compare_exchange(free_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::config::Config;
+
+    const SECRET: &str = "sixteen-or-more-characters";
+
+    fn trust(variable: &str, value: &str) -> Trust {
+        let variables = [(format!("COUNTERMARK__GATE__{variable}"), value.to_owned())];
+        Trust::new(&Config::load(None, variables.into_iter(), &[]).unwrap().gate)
+    }
+
+    fn holds(trust: &Trust, peer: &str, secrets: &[&str]) -> bool {
+        let mut request = TestRequest::default().insert_header(("X-Forwarded-For", "10.0.0.1"));
+        for secret in secrets {
+            request = request.append_header((GATE_SECRET, *secret));
+        }
+        trust.holds(Some(peer.parse().unwrap()), request.to_http_request().headers())
+    }
+
+    #[test]
+    fn nobody_is_trusted_by_default() {
+        let trust = trust("TRUSTED_PROXIES", "");
+        assert!(!trust.is_configured());
+        for peer in ["127.0.0.1:1", "10.0.0.1:1", "[::1]:1"] {
+            assert!(!holds(&trust, peer, &[""]), "{peer}");
+        }
+    }
+
+    #[test]
+    fn listed_addresses_and_networks_are_trusted_and_no_others() {
+        let trust = trust("TRUSTED_PROXIES", "10.0.0.1, 192.0.2.0/24, 2001:db8::/32");
+        for peer in ["10.0.0.1:1", "192.0.2.77:1", "[2001:db8::7]:1", "[::ffff:10.0.0.1]:1"] {
+            assert!(holds(&trust, peer, &[]), "{peer}");
+        }
+        for peer in ["10.0.0.2:1", "192.0.3.1:1", "[2001:db9::7]:1", "127.0.0.1:1"] {
+            assert!(!holds(&trust, peer, &[SECRET]), "{peer}");
+        }
+    }
+
+    #[test]
+    fn the_secret_is_presented_whole_and_once() {
+        let trust = trust("SHARED_SECRET", SECRET);
+        assert!(holds(&trust, "192.0.2.1:1", &[SECRET]));
+        for secrets in [&[][..], &[""], &[&SECRET[1..]], &[&SECRET[..25]], &[SECRET, SECRET], &[SECRET, "x"]]
+        {
+            assert!(!holds(&trust, "192.0.2.1:1", secrets), "{secrets:?}");
+        }
+        assert!(!format!("{trust:?}").contains(SECRET));
+    }
+
+    #[test]
+    fn a_line_is_let_through_once_a_minute() {
+        let glass = Hourglass::new();
+        let free: Vec<u64> = (0..150).filter(|second| glass.is_free_at(*second)).collect();
+        assert_eq!(free, [0, 60, 120]);
+    }
+}

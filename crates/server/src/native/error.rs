@@ -3,12 +3,13 @@
 use countermark_domain::DomainError;
 use countermark_domain::store::StoreError;
 
+use crate::problem::codes::code_of_reason;
 use crate::problem::{Problem, codes};
 
 /// The problem for an error of the domain.
 pub fn problem(error: DomainError) -> Problem {
     match error {
-        DomainError::Unauthenticated(_) => Problem::unauthenticated(),
+        DomainError::Unauthenticated(_) => Problem::key_refused(),
         DomainError::PermissionRequired(permission) => Problem::permission_required(permission),
         DomainError::RightsExceeded(pointer) => Problem::new(&codes::RIGHTS_EXCEEDED)
             .member(pointer, "expected rights within those of the key that makes this call"),
@@ -25,10 +26,10 @@ pub fn problem(error: DomainError) -> Problem {
         DomainError::Unsignable(reason) => Problem::new(&codes::LINK_REFUSED)
             .detail(format!("the token would refuse this link with {}", reason.code())),
         DomainError::KeyMismatch => Problem::new(&codes::IDEMPOTENCY_MISMATCH),
-        DomainError::UseGivenBack
-        | DomainError::TooManyUploads
-        | DomainError::UploadClosed
-        | DomainError::UploadRefused(_) => Problem::unavailable("uploads are not served yet"),
+        DomainError::UseGivenBack => Problem::new(&codes::USE_GIVEN_BACK),
+        DomainError::TooManyUploads => Problem::new(&codes::TOO_MANY_UPLOADS),
+        DomainError::UploadClosed => Problem::new(&codes::UPLOAD_CLOSED),
+        DomainError::UploadRefused(reason) => Problem::new(code_of_reason(reason)),
         DomainError::Overloaded => Problem::unavailable("too much work is waiting"),
         // A repetition gets the verdict on the key as it is now.
         DomainError::Store(error @ (StoreError::Unavailable(_) | StoreError::ActorChanged)) => {

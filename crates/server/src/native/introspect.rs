@@ -31,7 +31,8 @@ pub struct IntrospectionForm {
 /// An RFC 7662 answer; whatever is unknown or unusable is only `{"active": false}`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = IntrospectionAnswer, example = json!({
-    "active": true, "scope": "read write", "client_id": "ak_034UXVxixT6GLHO2styIVD", "token_type": "apiKey", "sub": "shop", "exp": 1900000000
+    "active": true, "scope": "read write", "client_id": "ak_034UXVxixT6GLHO2styIVD", "jti": "ak_034UXVxixT6GLHO2styIVD",
+    "token_type": "Bearer", "type": "apiKey", "sub": "shop", "exp": 1900000000
 }))]
 pub struct IntrospectionAnswer {
     /// Whether the value may be used now.
@@ -39,13 +40,20 @@ pub struct IntrospectionAnswer {
     /// Permissions, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
-    /// Token id.
+    /// Token id: each token is its own client.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     client_id: Option<TokenId>,
-    /// Type of the token.
+    /// Token id, under the name that RFC 7519 gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    jti: Option<TokenId>,
+    /// How it is presented (RFC 6749, section 7.1): `Bearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
+    /// `upload` or `apiKey`: a member of our own, as RFC 7662 allows.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     /// Owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
@@ -101,7 +109,9 @@ impl IntrospectionAnswer {
             active: true,
             scope,
             client_id: Some(terms.id),
-            token_type: Some(terms.kind().name()),
+            jti: Some(terms.id),
+            token_type: Some("Bearer"),
+            kind: Some(terms.kind().name()),
             sub: terms.owner.as_deref().map(str::to_owned),
             exp: terms.expiry,
             nbf: terms.not_before,

@@ -14,6 +14,7 @@ mod refusals;
 mod signed_urls;
 mod stats;
 mod tokens;
+mod uploads;
 
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
@@ -44,6 +45,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(at("/v1/access-tokens/{id}/regenerate").post(tokens::regenerate::regenerate_access_token))
         .service(at("/v1/access-tokens/{id}/value").get(tokens::reveal::reveal_access_token))
         .service(at("/v1/access-tokens/{id}/usage").get(tokens::usage::view_access_token_usage))
+        .service(at("/v1/uploads").post(uploads::begin::begin_upload))
+        .service(at("/v1/uploads/{id}").get(uploads::view::view_upload))
+        .service(at("/v1/uploads/{id}/complete").post(uploads::complete::complete_upload))
+        .service(at("/v1/uploads/{id}/abort").post(uploads::abort::abort_upload))
         .service(at("/v1/stats").get(stats::view_stats))
         .service(at("/v1/audit").get(audit::view_audit_log));
 }
@@ -66,7 +71,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "decisions", description = "May this credential be used? Every use is decided, counted and durable before the answer leaves."),
         (name = "signing", description = "Signing URLs on the server."),
         (name = "access tokens", description = "Issuing, viewing, changing and ending tokens."),
+        (name = "uploads", description = "An upload reserves one use when it begins; it is spent when the upload completes and goes back when it is aborted."),
         (name = "figures", description = "Uses and refusals over time, and the audit log."),
+        (name = "gate", description = "Proxies ask here, for each request of a client, whether it may go on."),
         (name = "operations", description = "Health and metrics.")
     ),
     paths(
@@ -84,8 +91,15 @@ pub fn document() -> utoipa::openapi::OpenApi {
         tokens::regenerate::regenerate_access_token,
         tokens::reveal::reveal_access_token,
         tokens::usage::view_access_token_usage,
+        uploads::begin::begin_upload,
+        uploads::view::view_upload,
+        uploads::complete::complete_upload,
+        uploads::abort::abort_upload,
         stats::view_stats,
         audit::view_audit_log,
+        crate::gate::forward_auth_nginx,
+        crate::gate::forward_auth_forwarded,
+        crate::gate::forward_auth_envoy,
         crate::ops::healthz,
         crate::ops::readyz,
         crate::ops::metrics,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use countermark_core::{DenyReason, Permission, UnixSeconds};
+use countermark_core::{DenyReason, Permission, UnixSeconds, UploadId};
 use countermark_domain::{Answer, Credential, Facts, Idempotency, Question};
 use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
@@ -119,6 +119,10 @@ pub struct WireFacts<'a> {
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 1024)]
     public_id: Option<Str<'a, 1024>>,
+    /// The upload that a PATCH, HEAD or DELETE continues; free while it is reserved.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "upl_034YCGMODo7rNXJe1rD0Im")]
+    upload_id: Option<UploadId>,
     /// Address of the client, for counting windows.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "203.0.113.7")]
@@ -242,7 +246,7 @@ impl WireFacts<'_> {
             public_id: self.public_id.as_deref(),
             client,
             viewer: self.basic.as_ref().map(|basic| (&*basic.username, &*basic.password)),
-            upload: None,
+            upload: self.upload_id,
             demanded_cloud: None,
         }
     }
@@ -306,6 +310,7 @@ fn digest(question: &Question<'_>) -> [u8; 32] {
     part(facts.viewer.map(|(user, _)| user));
     part(facts.viewer.map(|(_, password)| password));
     part(facts.bytes.map(|bytes| bytes.to_string()).as_deref());
+    part(facts.upload.map(|upload| upload.to_string()).as_deref());
     part(Some(&question.cost.to_string()));
     part(Some(if question.dry_run { "dry" } else { "" }));
     digest.finalize().into()

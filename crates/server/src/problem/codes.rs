@@ -68,11 +68,14 @@ codes! {
     LINK_REFUSED: 409, "The token would refuse the link";
     VERSIONS_EXHAUSTED: 409, "All secret versions of the token are spent";
     REVOKED_TOKEN: 409, "The token is revoked";
+    UPLOAD_CLOSED: 409, "The upload has ended another way";
+    USE_GIVEN_BACK: 409, "The use of this request was given back";
     PRECONDITION_FAILED: 412, "The record has changed since it was read";
     BODY_TOO_LARGE: 413, "The body is too large";
     UNSUPPORTED_MEDIA_TYPE: 415, "The body has the wrong type or encoding";
     IDEMPOTENCY_MISMATCH: 422, "The idempotency key was used for another request";
     THROTTLED: 429, "Too many failed attempts";
+    TOO_MANY_UPLOADS: 429, "Too many uploads of the token are under way";
     PROXY_HEADER_MISSING: 500, "The proxy does not say what was asked";
     INTERNAL: 500, "Something went wrong on our side";
     UNAVAILABLE: 503, "The service cannot answer now";
@@ -81,7 +84,7 @@ codes! {
     UNKNOWN_TOKEN: 401, "No token fits this credential";
     WRONG_TYPE: 401, "The token is of a type that cannot be used this way";
     BAD_SIGNATURE: 401, "The signature does not fit";
-    REVOKED: 401, "The token is revoked";
+    REVOKED: 403, "The token is revoked";
     DISABLED: 403, "The token is switched off";
     NOT_YET_VALID: 403, "The token is not valid yet";
     EXPIRED: 403, "The token has expired";

@@ -16,8 +16,11 @@ pub use pages::pages;
 
 use crate::request_id::RequestId;
 
-/// The realm of every `WWW-Authenticate: Bearer` challenge.
+/// The challenge to whoever presents nothing that could be a credential: no error is named (RFC 6750, section 3.1).
 pub const BEARER_CHALLENGE: &str = r#"Bearer realm="countermark""#;
+
+/// The challenge to whoever presents a credential that is refused (RFC 6750, section 3.1).
+pub const INVALID_TOKEN_CHALLENGE: &str = r#"Bearer realm="countermark", error="invalid_token""#;
 
 /// An error answer. Handlers return it as `Err`; [`crate::respond::Respond`] adds the request id and the public URL.
 pub struct Problem(Box<Parts>);
@@ -93,16 +96,28 @@ impl Problem {
         Self::new(&codes::INVALID_MEMBER).member(pointer, detail)
     }
 
-    /// 401 with a Bearer challenge; the same for missing, unknown and ended keys.
+    /// 401 for a request that presents no key.
     pub fn unauthenticated() -> Self {
         Self::new(&codes::UNAUTHENTICATED)
             .detail("present a management key as Authorization: Bearer cmk_…")
             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(BEARER_CHALLENGE))
     }
 
+    /// 401 for a key that is refused; the same for unknown and ended ones.
+    pub fn key_refused() -> Self {
+        Self::new(&codes::UNAUTHENTICATED)
+            .detail("the key is not one that can be used now")
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN_CHALLENGE))
+    }
+
     /// 403 for a route that needs `permission`.
     pub fn permission_required(permission: &str) -> Self {
-        Self::new(&codes::PERMISSION_REQUIRED).detail(format!("this route needs the permission {permission}"))
+        let challenge = format!(r#"{BEARER_CHALLENGE}, error="insufficient_scope", scope="{permission}""#);
+        let challenge =
+            HeaderValue::try_from(challenge).expect("permissions are visible ASCII without quotes");
+        Self::new(&codes::PERMISSION_REQUIRED)
+            .detail(format!("this route needs the permission {permission}"))
+            .header(header::WWW_AUTHENTICATE, challenge)
     }
 
     /// 404, the same for absent and foreign records.

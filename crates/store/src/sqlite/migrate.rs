@@ -9,7 +9,10 @@ use super::unavailable;
 use crate::OpenError;
 
 /// Every migration in order; `PRAGMA user_version` counts those that have run.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_tokens.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_tokens.sql"),
+    include_str!("../../migrations/sqlite/0002_uploads.sql"),
+];
 
 /// "CMrk": marks a file as ours in the header of the database.
 const APPLICATION_ID: i64 = 0x434d_726b;

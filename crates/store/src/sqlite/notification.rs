@@ -11,7 +11,6 @@ use super::SqliteStore;
 impl NotificationStore for SqliteStore {}
 
 /// Puts notifications into the outbox, within the transaction of what they tell.
-#[expect(dead_code, reason = "uploads call it")]
 pub(super) async fn enqueue(
     _connection: &mut SqliteConnection,
     _new: &[NewNotification],

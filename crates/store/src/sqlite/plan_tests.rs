@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::{files, migrate, take, token};
+use super::{files, migrate, take, token, upload};
 
 #[tokio::test]
 async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
@@ -16,6 +16,11 @@ async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
         (take::COUNTERS, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (token::FIND_BY_ID, "SEARCH t USING INDEX sqlite_autoindex_access_tokens_1 (id=?)"),
         (token::FIND_BY_VALUE, "SEARCH token_values USING PRIMARY KEY (digest=?)"),
+        (upload::FIND, "SEARCH uploads USING INDEX sqlite_autoindex_uploads_1 (id=?)"),
+        (upload::FIND_BY_KEY, "SEARCH uploads USING INDEX uploads_by_key (idempotency_scope=?)"),
+        (upload::COUNT_OPEN, "SEARCH uploads USING COVERING INDEX uploads_by_token (token=? AND state=?)"),
+        (upload::END_DUE, "SEARCH uploads USING INDEX uploads_by_deadline (deadline<?)"),
+        (upload::FORGET, "SEARCH uploads USING INDEX uploads_by_end (ended_at<?)"),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
         let rows = plan.fetch_all(&mut connection).await.unwrap();

@@ -41,12 +41,31 @@ pub(super) const COUNTERS: &str = "
 /// One counter as [`COUNTERS`] hands it over: token, revision, limit, uses, whether it is usable at all.
 type CounterColumns = (TokenId, u64, Option<u64>, u64, u8);
 
-struct Counter {
+/// What the guarded statement will see of one token, and what is to be taken of it.
+pub(super) struct Counter {
     revision: u64,
     limit: Option<u64>,
-    used: u64,
+    pub(super) used: u64,
     is_usable: bool,
     taken: u64,
+}
+
+impl Counter {
+    /// Whether the decision made on this revision still holds.
+    pub(super) fn is_as_decided(&self, revision: u64) -> bool {
+        self.is_usable && self.revision == revision
+    }
+
+    /// Sets uses aside for [`take_guarded`], all or none; whether there are enough.
+    pub(super) fn set_aside(&mut self, cost: u64) -> bool {
+        let sum = self.used.saturating_add(cost);
+        if self.limit.is_some_and(|limit| sum > limit) {
+            return false;
+        }
+        self.used = sum.min(MOST);
+        self.taken = self.taken.saturating_add(cost).min(MOST);
+        true
+    }
 }
 
 /// Takes all uses in at most four statements, however many they are.
@@ -61,7 +80,7 @@ pub(crate) async fn take(
 ) -> Result<Verdict<Vec<UseOutcome>>, StoreError> {
     let keys: Vec<IdempotencyKey> = uses.iter().filter_map(|one| one.idempotency).collect();
     let mut known = idempotency::live(connection, &keys, now).await?;
-    let mut counters = read_counters(connection, uses, now).await?;
+    let mut counters = read_counters(connection, uses.iter().map(|one| one.token).collect(), now).await?;
     let mut granted_keys = Vec::new();
     let outcomes: Vec<UseOutcome> =
         uses.iter().map(|one| play(one, &mut counters, &mut known, &mut granted_keys)).collect();
@@ -73,12 +92,11 @@ pub(crate) async fn take(
     Ok(Verdict::Keep(outcomes))
 }
 
-async fn read_counters(
+pub(super) async fn read_counters(
     connection: &mut SqliteConnection,
-    uses: &[UseRequest],
+    mut tokens: Vec<TokenId>,
     now: UnixSeconds,
 ) -> Result<HashMap<TokenId, Counter>, StoreError> {
-    let mut tokens: Vec<TokenId> = uses.iter().map(|one| one.token).collect();
     tokens.sort_unstable();
     tokens.dedup();
     let rows: String = sqlx::query_scalar(COUNTERS)
@@ -107,7 +125,7 @@ fn play(
     granted_keys: &mut Vec<IdempotencyKey>,
 ) -> UseOutcome {
     let Some(counter) = counters.get_mut(&one.token) else { return UseOutcome::Stale };
-    if !counter.is_usable || counter.revision != one.revision {
+    if !counter.is_as_decided(one.revision) {
         return UseOutcome::Stale;
     }
     match one.idempotency.and_then(|key| known.get(&key.scope).map(|request| *request == key.request)) {
@@ -115,12 +133,9 @@ fn play(
         Some(false) => return UseOutcome::KeyMismatch,
         None => {}
     }
-    let sum = counter.used.saturating_add(one.cost);
-    if counter.limit.is_some_and(|limit| sum > limit) {
+    if !counter.set_aside(one.cost) {
         return UseOutcome::Exhausted { used: counter.used };
     }
-    counter.used = sum.min(MOST);
-    counter.taken = counter.taken.saturating_add(one.cost).min(MOST);
     if let Some(key) = one.idempotency {
         known.insert(key.scope, key.request);
         granted_keys.push(key);
@@ -128,7 +143,8 @@ fn play(
     UseOutcome::Granted { used: counter.used }
 }
 
-async fn take_guarded(
+/// Takes what has been set aside, by the one guarded statement.
+pub(super) async fn take_guarded(
     connection: &mut SqliteConnection,
     counters: &HashMap<TokenId, Counter>,
     now: UnixSeconds,

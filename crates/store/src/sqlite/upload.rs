@@ -1,33 +1,341 @@
 //! Uploads: reserving a use and ending the reservation, each in one transaction.
 
-use async_trait::async_trait;
-use countermark_core::{UnixSeconds, UploadId};
-use countermark_domain::store::{
-    NewUpload, StoreError, Upload, UploadBegun, UploadEnd, UploadEnded, UploadStore,
-};
+use std::collections::BTreeMap;
 
-use super::SqliteStore;
+use async_trait::async_trait;
+use countermark_core::{TokenId, UnixSeconds, UploadId};
+use countermark_domain::store::{
+    ENDED_UPLOAD_SECONDS, ExpiredUploads, IDEMPOTENCY_SECONDS, IdempotencyKey, NewUpload, StoreError, Upload,
+    UploadBegun, UploadEnd, UploadEnded, UploadState, UploadStore,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, SqliteExecutor};
+
+use super::row::{Reader, signed};
+use super::writer::Verdict;
+use super::{SqliteStore, notification, take, unavailable};
 
 #[async_trait]
 impl UploadStore for SqliteStore {
-    async fn begin_upload(&self, _new: NewUpload, _now: UnixSeconds) -> Result<UploadBegun, StoreError> {
-        Err(StoreError::Unavailable(String::new()))
+    async fn begin_upload(&self, new: NewUpload, now: UnixSeconds) -> Result<UploadBegun, StoreError> {
+        self.writer.run(async move |connection| begin(connection, &new, now).await).await
     }
 
-    async fn find_upload(&self, _id: UploadId) -> Result<Option<Upload>, StoreError> {
-        Err(StoreError::Unavailable(String::new()))
+    async fn find_upload(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
+        find(&self.readers, id).await
     }
 
     async fn end_upload(
         &self,
-        _id: UploadId,
-        _end: UploadEnd,
-        _now: UnixSeconds,
+        id: UploadId,
+        end: UploadEnd,
+        now: UnixSeconds,
     ) -> Result<UploadEnded, StoreError> {
-        Err(StoreError::Unavailable(String::new()))
+        self.writer.run(async move |connection| self::end(connection, id, end, now).await).await
     }
 
-    async fn expire_uploads(&self, _now: UnixSeconds, _at_most: u32) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<ExpiredUploads, StoreError> {
+        self.writer.run(async move |connection| expire(connection, now, at_most).await).await
+    }
+}
+
+/// Which reservations a transaction ends by their deadline.
+enum Due {
+    OfToken(TokenId),
+    One(UploadId),
+    Any(u32),
+}
+
+pub(super) const FIND: &str = "
+    SELECT id, token, owner, began_by, state, effective, extra, began_at, deadline, ended_at, result
+    FROM uploads WHERE id = ?1";
+
+pub(super) const FIND_BY_KEY: &str = "
+    SELECT id, token, owner, began_by, state, effective, extra, began_at, deadline, ended_at, result,
+           idempotency_request
+    FROM uploads WHERE idempotency_scope = ?1";
+
+/// `state_at_deadline` in SQL.
+pub(super) const END_DUE: &str = "
+    UPDATE uploads
+    SET state = CASE WHEN began_by IS NULL THEN 'completed' ELSE 'aborted' END, ended_at = deadline
+    WHERE id IN (SELECT id FROM uploads
+                 WHERE state = 'reserved' AND deadline <= ?1 AND token = ifnull(?2, token) AND id = ifnull(?3, id)
+                 ORDER BY deadline LIMIT ?4)
+    RETURNING id, token, state";
+
+pub(super) const COUNT_OPEN: &str = "SELECT count(*) FROM uploads WHERE token = ?1 AND state = 'reserved'";
+
+pub(super) const FORGET: &str = "
+    DELETE FROM uploads
+    WHERE id IN (SELECT id FROM uploads WHERE ended_at < ?1 - ?2 ORDER BY ended_at LIMIT ?3)";
+
+async fn begin(
+    connection: &mut SqliteConnection,
+    new: &NewUpload,
+    now: UnixSeconds,
+) -> Result<Verdict<UploadBegun>, StoreError> {
+    let token = new.upload.token;
+    let expired = end_due(connection, now, Due::OfToken(token)).await?;
+    let refused = |outcome| if expired.ended > 0 { Verdict::Keep(outcome) } else { Verdict::Undo(outcome) };
+    let mut counters = take::read_counters(connection, vec![token], now).await?;
+    let counter = match counters.get_mut(&token) {
+        Some(counter) if counter.is_as_decided(new.revision) => counter,
+        _ => return Ok(refused(UploadBegun::Stale)),
+    };
+    if let Some(key) = new.idempotency
+        && let Some(outcome) = recall(connection, key, counter.used, now).await?
+    {
+        return Ok(refused(outcome));
+    }
+    if !counter.set_aside(1) {
+        return Ok(refused(UploadBegun::Exhausted { used: counter.used }));
+    }
+    let used = counter.used;
+    let open: i64 = sqlx::query_scalar(COUNT_OPEN)
+        .bind(token.to_string())
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    if open >= i64::from(new.open_at_most) {
+        return Ok(refused(UploadBegun::TooManyOpen));
+    }
+    take::take_guarded(connection, &counters, now).await?;
+    insert(connection, new).await?;
+    Ok(Verdict::Keep(UploadBegun::Reserved { used }))
+}
+
+/// What the same request, or another one under its key, has begun before; a key that is too old is set free.
+async fn recall(
+    connection: &mut SqliteConnection,
+    key: IdempotencyKey,
+    used: u64,
+    now: UnixSeconds,
+) -> Result<Option<UploadBegun>, StoreError> {
+    sqlx::query(
+        "UPDATE uploads SET idempotency_scope = NULL, idempotency_request = NULL
+         WHERE idempotency_scope = ?1 AND began_at <= ?2 - ?3",
+    )
+    .bind(key.scope.as_slice())
+    .bind(signed(now.get()))
+    .bind(signed(IDEMPOTENCY_SECONDS))
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    let row = sqlx::query(FIND_BY_KEY)
+        .bind(key.scope.as_slice())
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)?;
+    let Some(row) = row else { return Ok(None) };
+    if Reader::new(&row, "uploads", "id").digest("idempotency_request")? != key.request {
+        return Ok(Some(UploadBegun::KeyMismatch));
+    }
+    let upload = read(&row)?;
+    Ok(Some(match upload.state {
+        UploadState::Aborted => UploadBegun::GivenBack,
+        UploadState::Reserved | UploadState::Completed => {
+            UploadBegun::Repeated { upload: Box::new(upload), used }
+        }
+    }))
+}
+
+async fn insert(connection: &mut SqliteConnection, new: &NewUpload) -> Result<(), StoreError> {
+    let upload = &new.upload;
+    let json = |it: serde_json::Result<String>| it.expect("strings and numbers serialise");
+    sqlx::query(
+        "INSERT INTO uploads (id, token, owner, began_by, state, effective, extra, began_at, deadline,
+                              idempotency_scope, idempotency_request)
+         VALUES (?1, ?2, ?3, ?4, 'reserved', ?5, ?6, ?7, ?8, ?9, ?10)",
+    )
+    .bind(upload.id.to_string())
+    .bind(upload.token.to_string())
+    .bind(&upload.owner)
+    .bind(upload.began_by.map(|id| id.to_string()))
+    .bind(json(serde_json::to_string(&upload.effective)))
+    .bind(json(serde_json::to_string(&upload.extra)))
+    .bind(signed(upload.began_at.get()))
+    .bind(signed(upload.deadline.get()))
+    .bind(new.idempotency.map(|key| key.scope.to_vec()))
+    .bind(new.idempotency.map(|key| key.request.to_vec()))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn end(
+    connection: &mut SqliteConnection,
+    id: UploadId,
+    end: UploadEnd,
+    now: UnixSeconds,
+) -> Result<Verdict<UploadEnded>, StoreError> {
+    let expired = end_due(connection, now, Due::One(id)).await?;
+    let Some(upload) = find(&mut *connection, id).await? else { return Ok(Verdict::Undo(UploadEnded::Gone)) };
+    let is_first = upload.state == UploadState::Reserved;
+    let upload = if is_first {
+        end_reserved(connection, upload, end, now).await?
+    } else {
+        let is_repeated = match &end {
+            UploadEnd::Complete { result, .. } => upload.result.as_ref() == Some(result),
+            UploadEnd::Abort => upload.state == UploadState::Aborted,
+        };
+        if !is_repeated {
+            let closed = UploadEnded::Closed(Box::new(upload));
+            return Ok(if expired.ended > 0 { Verdict::Keep(closed) } else { Verdict::Undo(closed) });
+        }
+        upload
+    };
+    let counter = counter(connection, upload.token).await?;
+    let ended = UploadEnded::Ended { upload: Box::new(upload), counter };
+    Ok(if is_first || expired.ended > 0 { Verdict::Keep(ended) } else { Verdict::Undo(ended) })
+}
+
+async fn end_reserved(
+    connection: &mut SqliteConnection,
+    mut upload: Upload,
+    end: UploadEnd,
+    now: UnixSeconds,
+) -> Result<Upload, StoreError> {
+    upload.ended_at = Some(now);
+    match end {
+        UploadEnd::Complete { result, notifications } => {
+            (upload.state, upload.result) = (UploadState::Completed, Some(result));
+            notification::enqueue(connection, &notifications, now).await?;
+        }
+        UploadEnd::Abort => {
+            upload.state = UploadState::Aborted;
+            give_back(connection, &BTreeMap::from([(upload.token, 1)])).await?;
+        }
+    }
+    sqlx::query(
+        "UPDATE uploads SET state = ?2, ended_at = ?3, result = ?4 WHERE id = ?1 AND state = 'reserved'",
+    )
+    .bind(upload.id.to_string())
+    .bind(state_name(upload.state))
+    .bind(signed(now.get()))
+    .bind(&upload.result)
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(upload)
+}
+
+async fn expire(
+    connection: &mut SqliteConnection,
+    now: UnixSeconds,
+    at_most: u32,
+) -> Result<Verdict<ExpiredUploads>, StoreError> {
+    let expired = end_due(connection, now, Due::Any(at_most)).await?;
+    let forgotten = sqlx::query(FORGET)
+        .bind(signed(now.get()))
+        .bind(signed(ENDED_UPLOAD_SECONDS))
+        .bind(at_most)
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    let is_nothing = expired.ended == 0 && forgotten.rows_affected() == 0;
+    Ok(if is_nothing { Verdict::Undo(expired) } else { Verdict::Keep(expired) })
+}
+
+async fn end_due(
+    connection: &mut SqliteConnection,
+    now: UnixSeconds,
+    due: Due,
+) -> Result<ExpiredUploads, StoreError> {
+    let (token, id, at_most) = match due {
+        Due::OfToken(token) => (Some(token.to_string()), None, u32::MAX),
+        Due::One(id) => (None, Some(id.to_string()), 1),
+        Due::Any(at_most) => (None, None, at_most),
+    };
+    let rows = sqlx::query(END_DUE)
+        .bind(signed(now.get()))
+        .bind(token)
+        .bind(id)
+        .bind(at_most)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let mut uses: BTreeMap<TokenId, u64> = BTreeMap::new();
+    for row in &rows {
+        let reader = Reader::new(row, "uploads", "id");
+        if state(&reader)? == UploadState::Aborted {
+            *uses.entry(reader.token_id("token")?).or_default() += 1;
+        }
+    }
+    give_back(connection, &uses).await?;
+    Ok(ExpiredUploads { ended: rows.len() as u64, given_back: uses.into_keys().collect() })
+}
+
+/// Puts back that many uses of each token.
+async fn give_back(
+    connection: &mut SqliteConnection,
+    uses: &BTreeMap<TokenId, u64>,
+) -> Result<(), StoreError> {
+    if uses.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE token_counters SET used = max(used - back.value, 0)
+         FROM json_each(?1) AS back WHERE token_counters.token = back.key",
+    )
+    .bind(serde_json::to_string(uses).expect("ids are strings"))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+/// Uses so far and the limit.
+async fn counter(
+    connection: &mut SqliteConnection,
+    token: TokenId,
+) -> Result<(u64, Option<u64>), StoreError> {
+    let row = sqlx::query("SELECT token, used, use_limit FROM token_counters WHERE token = ?1")
+        .bind(token.to_string())
+        .fetch_one(connection)
+        .await
+        .map_err(unavailable)?;
+    let reader = Reader::new(&row, "token_counters", "token");
+    Ok((reader.unsigned("used")?, reader.optional_unsigned("use_limit")?))
+}
+
+async fn find(executor: impl SqliteExecutor<'_>, id: UploadId) -> Result<Option<Upload>, StoreError> {
+    let row = sqlx::query(FIND).bind(id.to_string()).fetch_optional(executor).await.map_err(unavailable)?;
+    row.as_ref().map(read).transpose()
+}
+
+fn read(row: &SqliteRow) -> Result<Upload, StoreError> {
+    let reader = Reader::new(row, "uploads", "id");
+    let id: &str = reader.column("id")?;
+    Ok(Upload {
+        id: id.parse().map_err(|_| reader.corrupt("id"))?,
+        token: reader.token_id("token")?,
+        owner: reader.column("owner")?,
+        began_by: reader.optional_token_id("began_by")?,
+        state: state(&reader)?,
+        effective: reader.json("effective")?,
+        extra: reader.json("extra")?,
+        began_at: reader.instant("began_at")?,
+        deadline: reader.instant("deadline")?,
+        ended_at: reader.optional_instant("ended_at")?,
+        result: reader.column("result")?,
+    })
+}
+
+fn state(reader: &Reader<'_>) -> Result<UploadState, StoreError> {
+    match reader.column::<&str>("state")? {
+        "reserved" => Ok(UploadState::Reserved),
+        "completed" => Ok(UploadState::Completed),
+        "aborted" => Ok(UploadState::Aborted),
+        _ => Err(reader.corrupt("state")),
+    }
+}
+
+const fn state_name(state: UploadState) -> &'static str {
+    match state {
+        UploadState::Reserved => "reserved",
+        UploadState::Completed => "completed",
+        UploadState::Aborted => "aborted",
     }
 }
