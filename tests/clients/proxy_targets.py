@@ -307,6 +307,7 @@ def spoofs(tokens: Tokens) -> list[Spoof]:
         one("X_Countermark_Token_Id", "forged", may_refuse=True),
         one("x-countermark_token-id", "forged", may_refuse=True),
         one("X-Countermark.Token-Id", "forged", may_refuse=True),
+        one("X.Countermark.Token.Id", "forged", may_refuse=True),
         one("Connection", "X-Countermark-Token-Id", may_refuse=True),
         one("Connection", "close, X-Original-URI, X-Forwarded-Uri, X-Forwarded-Method", may_refuse=True),
         one("Content-Length", "0"),

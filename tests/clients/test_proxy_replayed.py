@@ -1,5 +1,5 @@
-"""examples/traefik and examples/apisix, which cannot be run here: what these servers document to send is replayed at the
-gate, and their expressions are applied to signed targets."""
+"""examples/traefik and examples/apisix, which cannot be run here: what these servers document to send is replayed at
+the gate, and their expressions are applied to signed targets."""
 
 from __future__ import annotations
 
@@ -130,5 +130,7 @@ def test_apisix_overwrites_claims_and_drops_credentials() -> None:
     assert OURS | {"Authorization", "X-Custom-Auth-Key"} <= set(forward_auth["upstream_headers"])
     assert forward_auth["allow_degradation"] is False
     assert forward_auth["uri"].endswith(f":8080{ROUTE}")
+    # Its own X-Forwarded-Uri is normalized, while the origin is asked for the raw target.
+    assert forward_auth["extra_headers"] == {"X-Forwarded-Uri": "$real_request_uri"}
     assert plugins()["proxy-rewrite"]["use_real_request_uri_unsafe"] is True
     assert plugins()["response-rewrite"]["headers"]["set"]["Cache-Control"] == "private, no-store"
