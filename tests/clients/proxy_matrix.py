@@ -75,12 +75,18 @@ def breaches(bench: Bench, target: Target, spoof: Spoof, answer: Answer, reached
             yield from wrong_at_origin(target, reached)
             yield from wrong_at_client(answer)
         return
+    if any(name.lower().startswith(("x-countermark", "x-accel")) for name, _ in answer.headers):
+        yield "the client got headers that are not for it"
     if answer.status < 400:
         yield f"answered {answer.status} without the origin"
     if target.code == ALLOWED and not is_inexact and not spoof.may_refuse:
         yield f"refused with {answer.status}"
     if not spoof.may_refuse and target.code in bench.statuses and answer.status != bench.statuses[target.code]:
         yield f"answered {answer.status} and not {bench.statuses[target.code]}"
+    if target.code in bench.statuses and answer.status in (401, 403, 410, 429):
+        kept = answer.values("cache-control")
+        if not any("no-store" in value for value in kept):
+            yield f"the refusal {answer.status} may be kept: {kept}"
     if target.code == REFUSED and answer.status >= 500:
         yield f"answered {answer.status}"
 

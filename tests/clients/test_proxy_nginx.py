@@ -202,3 +202,12 @@ def test_an_upload_token_is_spent_after_its_limit(bench: Bench) -> None:
     client = RawClient(bench.port)
     assert [client.send(put("/a.png", token, b"x")).status for _ in range(3)] == [200, 200, 403]
     assert len(bench.origin.take()) == 2
+
+
+def test_a_browser_may_ask_whether_it_may_upload(bench: Bench) -> None:
+    asked = [("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "PUT")]
+    raw = request("/a.png", UPLOADS, method="OPTIONS", headers=asked)
+    assert RawClient(bench.port).send(raw).status == 200
+    (seen,) = bench.origin.take()
+    assert [(name, seen.value(name)) for name, _ in asked] == asked
+    assert seen.value("x-countermark-token-id") == ""

@@ -86,7 +86,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.shutdown_seconds", Kind::Whole(1, 3600), Some("30")),
     key("limits.connections", Kind::Whole(1, 1_000_000), Some("25000")),
     key("limits.cached_tokens", Kind::Whole(100, 100_000_000), Some("50000")),
-    key("hooks.tusd_secret", Kind::Secret, None),
+    key("hooks.tusd_secret", Kind::HeaderSecret, None),
     key("hooks.tusd_request_id_header", Kind::Text, None),
     key("uploads.deadline_seconds", Kind::Whole(1, 30 * DAY), Some("86400")),
     key("uploads.open_per_token", Kind::Whole(1, 1_000_000), Some("100")),

@@ -115,7 +115,7 @@ fn every_secret_may_come_from_a_file() {
     assert!(!format!("{config:?}").contains("canary"));
     let config = load(&format!("[hooks]\ntusd_secret_file = {path:?}"), &[], &[]).unwrap();
     assert!(!format!("{config:?}").contains("canary"));
-    assert_eq!(config.hooks.tusd_secret.unwrap().expose(), "canary-value");
+    assert_eq!(config.hooks.tusd_secret.unwrap().expose(), "canary-of-sixteen");
     let both = [("COUNTERMARK__ADMIN_KEY_FILE", path), ("COUNTERMARK__ADMIN_KEY", "x")];
     assert!(load("", &both, &[]).unwrap_err().contains("both"));
     assert!(

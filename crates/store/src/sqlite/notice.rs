@@ -68,33 +68,6 @@ pub(super) fn expiring_at(token: &Token) -> Option<UnixSeconds> {
     token.terms.expiry.filter(|_| is_wanted)
 }
 
-/// Tells what one token's uses have come to, for a use that was taken without [`super::take::take`].
-#[expect(dead_code, reason = "uploads call it")]
-pub(super) async fn tell_use(
-    connection: &mut SqliteConnection,
-    vault: &Vault,
-    token: TokenId,
-    now: UnixSeconds,
-) -> Result<(), StoreError> {
-    let row = sqlx::query(
-        "SELECT token, used, use_limit, near_is_due FROM token_counters WHERE token = ?1 AND used >= notice_at",
-    )
-    .bind(token.to_string())
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(unavailable)?;
-    let Some(row) = row else { return Ok(()) };
-    let reader = Reader::new(&row, "token_counters", "token");
-    let used = reader.unsigned("used")?;
-    let notice = Notice {
-        token,
-        used,
-        is_near: reader.column("near_is_due")?,
-        is_reached: reader.optional_unsigned("use_limit")? == Some(used),
-    };
-    tell_uses(connection, vault, &[notice], now).await
-}
-
 /// Tells what uses have come to, and arms what their tokens are to tell next.
 pub(super) async fn tell_uses(
     connection: &mut SqliteConnection,
