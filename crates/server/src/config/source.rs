@@ -107,7 +107,10 @@ fn put_toml(values: &mut Values, name: &str, value: &toml::Value) -> Result<(), 
         (Kind::Addresses | Kind::Networks | Kind::Origins, toml::Value::Array(list)) => {
             list.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|list| list.join(","))
         }
-        (Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Networks | Kind::Origins | Kind::Clouds, _) => None,
+        (
+            Kind::Flag | Kind::Whole(..) | Kind::Addresses | Kind::Networks | Kind::Origins | Kind::Clouds,
+            _,
+        ) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
         _ => None,
     };
