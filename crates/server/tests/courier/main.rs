@@ -26,7 +26,7 @@ const SHORT: Duration = Duration::from_millis(300);
 
 fn settings(allowed_networks: &[&str], timeout: Duration) -> NotificationSettings {
     let allowed_networks = allowed_networks.iter().map(|network| network.parse().unwrap()).collect();
-    NotificationSettings { allowed_networks, timeout }
+    NotificationSettings { allowed_networks, timeout, expiring_before: Duration::from_secs(60) }
 }
 
 /// Reaches every loopback address of IPv4.
