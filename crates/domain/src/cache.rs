@@ -3,6 +3,7 @@
 //! A fill is dropped if any change has been applied since the snapshot it was read from: otherwise a slow reader could
 //! put back a record that a revocation has just taken out, and it would stay.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -174,23 +175,30 @@ impl Cache {
         }
     }
 
-    /// Keeps what a read found unless a change has been applied since its snapshot; whether it was kept, and so is still
-    /// true.
-    pub(crate) fn fill(&self, by: Lookup, position: Position, found: Option<&Arc<Entry>>) -> bool {
+    /// Keeps what a read found, unless a change has been applied since its snapshot: then `None`. Of readers at the same
+    /// time all get the entry of the first: in it alone uses are counted.
+    pub(crate) fn fill(
+        &self,
+        by: Lookup,
+        position: Position,
+        found: Option<Arc<Entry>>,
+    ) -> Option<Option<Arc<Entry>>> {
         let applied = self.applied.read().unwrap_or_else(PoisonError::into_inner);
         if position < *applied {
-            return false;
+            return None;
         }
-        match found {
-            None => self.absent.insert(by, ()),
-            Some(entry) => {
-                if let Lookup::Value(digest) = by {
-                    self.values.insert(digest, entry.terms.id);
-                }
-                self.tokens.insert(entry.terms.id, Arc::clone(entry));
-            }
+        let Some(entry) = found else {
+            self.absent.insert(by, ());
+            return Some(None);
+        };
+        if let Lookup::Value(digest) = by {
+            self.values.insert(digest, entry.terms.id);
         }
-        true
+        // A held entry is no older: a change takes it out while no fill is under way.
+        let held =
+            self.tokens.get_or_insert_with(&entry.terms.id, || Ok::<_, Infallible>(Arc::clone(&entry)));
+        let Ok(held) = held;
+        Some(Some(held))
     }
 
     /// Whether this very entry is what a look-up would find now: no change has taken it out.
@@ -246,9 +254,9 @@ mod tests {
         let entry = Arc::new(Entry::new(api_key()));
         let id = entry.terms.id;
         cache.changed(&change(2, id));
-        cache.fill(Lookup::Id(id), Position(1), Some(&entry));
+        cache.fill(Lookup::Id(id), Position(1), Some(Arc::clone(&entry)));
         assert!(matches!(cache.look_up(Lookup::Id(id)), Known::Unknown));
-        cache.fill(Lookup::Id(id), Position(2), Some(&entry));
+        cache.fill(Lookup::Id(id), Position(2), Some(Arc::clone(&entry)));
         assert!(matches!(cache.look_up(Lookup::Id(id)), Known::Token(_)));
     }
 
@@ -263,10 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn readers_at_the_same_time_share_one_entry() {
+        let cache = Cache::new(10, Position(1));
+        let [one, other] = [api_key(), api_key()].map(|token| Arc::new(Entry::new(token)));
+        let by = Lookup::Id(one.terms.id);
+        let first = cache.fill(by, Position(1), Some(Arc::clone(&one))).unwrap().unwrap();
+        let second = cache.fill(by, Position(1), Some(other)).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&first, &one) && Arc::ptr_eq(&second, &one));
+    }
+
+    #[test]
     fn a_change_takes_out_what_it_touches_and_nothing_else() {
         let cache = Cache::new(10, Position(1));
         let entry = Arc::new(Entry::new(api_key()));
-        cache.fill(Lookup::Value(DIGEST), Position(1), Some(&entry));
+        cache.fill(Lookup::Value(DIGEST), Position(1), Some(Arc::clone(&entry)));
         let other = Lookup::Value(ValueDigest([8; 32]));
         cache.fill(other, Position(1), None);
         cache.changed(&change(2, entry.terms.id));
@@ -278,7 +296,7 @@ mod tests {
     fn a_flood_of_absent_tokens_leaves_the_known_ones() {
         let cache = Cache::new(10, Position(1));
         let entry = Arc::new(Entry::new(api_key()));
-        cache.fill(Lookup::Id(entry.terms.id), Position(1), Some(&entry));
+        cache.fill(Lookup::Id(entry.terms.id), Position(1), Some(Arc::clone(&entry)));
         for n in 0..50_000u32 {
             let mut digest = [0; 32];
             digest[..4].copy_from_slice(&n.to_be_bytes());

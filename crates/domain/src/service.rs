@@ -191,7 +191,7 @@ impl Service {
                 Known::Unknown => {
                     let snapshot = self.store.find(by).await?;
                     let entry = snapshot.found.map(|token| Arc::new(Entry::new(token)));
-                    if self.cache.fill(by, snapshot.position, entry.as_ref()) {
+                    if let Some(entry) = self.cache.fill(by, snapshot.position, entry) {
                         return Ok(entry);
                     }
                 }

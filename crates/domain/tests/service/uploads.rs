@@ -1,5 +1,7 @@
 //! Uploads: one use reserved, then spent or given back.
 
+use std::sync::Arc;
+
 use countermark_core::{DenyReason, MimeGlob, TokenId, UploadExtra, UploadParameters};
 use countermark_domain::store::{Upload, UploadState};
 use countermark_domain::{
@@ -53,11 +55,11 @@ impl Installation {
         self.service.complete_upload(upload.id, &report(r#"{"bytes":1}"#)).await
     }
 
-    /// What a dry run says, which reads the cache only.
-    async fn cached_used(&self, value: &str) -> u64 {
+    /// What a dry run says, which looks into the store only for what the cache has forgotten.
+    async fn known_used(&self, value: &str) -> u64 {
         let facts = Facts { method: Some("POST"), ..Facts::default() };
         let question = Question { dry_run: true, cost: 0, ..ask_with(Credential::Value(value), facts) };
-        self.service.authorize_from_cache(&question).unwrap().expect("the token is in the cache").used
+        self.ask(question).await.unwrap().used
     }
 
     async fn change(&self, id: TokenId, patch: TokenPatch) {
@@ -84,14 +86,40 @@ async fn an_abort_gives_one_use_back_and_the_cache_knows_at_once() {
     for limit in [Some(1), None] {
         let issued = here.issue(upload(limit)).await;
         let (begun, remaining) = here.begin(&here.by_server(value(&issued))).await.unwrap();
-        assert_eq!((remaining, here.cached_used(value(&issued)).await), (limit.map(|_| 0), 1));
+        assert_eq!((remaining, here.known_used(value(&issued)).await), (limit.map(|_| 0), 1));
         for _ in 0..2 {
             let standing = here.service.abort_upload(begun.id).await.unwrap();
             assert_eq!((standing.upload.state, standing.remaining), (UploadState::Aborted, limit));
         }
         assert!(here.begin(&order(value(&issued))).await.is_ok());
         assert_eq!(here.used(issued.token.terms.id).await, 1);
-        assert_eq!(here.cached_used(value(&issued)).await, 1);
+        assert_eq!(here.known_used(value(&issued)).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cache_follows_uploads_and_plain_uses_in_their_order() {
+    let here = Arc::new(Installation::new().await);
+    let issued = here.issue(upload(Some(10_000))).await;
+    let value: Arc<str> = value(&issued).into();
+    // Few at once and often: only the last figure of each round can be overwritten by an earlier one.
+    for round in 1..=200 {
+        let asking = (0..4).map(|number| {
+            let (here, value) = (Arc::clone(&here), Arc::clone(&value));
+            tokio::spawn(async move {
+                if number % 2 == 0 {
+                    let (begun, _) = here.begin(&order(&value)).await.unwrap();
+                    here.complete(&begun).await.unwrap();
+                } else {
+                    let facts = Facts { method: Some("POST"), ..Facts::default() };
+                    here.ask(ask_with(Credential::Value(&value), facts)).await.unwrap();
+                }
+            })
+        });
+        for asked in asking.collect::<Vec<_>>() {
+            asked.await.unwrap();
+        }
+        assert_eq!(here.known_used(&value).await, round * 4);
     }
 }
 
@@ -142,8 +170,7 @@ async fn the_deadline_gives_back_to_servers_and_nothing_to_holders() {
     assert_eq!(here.service.expire_uploads().await.unwrap(), 2);
     assert_eq!(states().await, ended);
     assert_eq!(here.used(issued.token.terms.id).await, 1);
-    here.begin(&order(value(&issued))).await.unwrap();
-    assert_eq!(here.cached_used(value(&issued)).await, 2, "the cache knows what has gone back");
+    assert_eq!(here.known_used(value(&issued)).await, 1, "the cache knows what has gone back");
     for upload in [&by_server, &by_holder] {
         assert!(matches!(here.complete(upload).await, Err(DomainError::UploadClosed)), "too late");
     }
