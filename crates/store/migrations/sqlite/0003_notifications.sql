@@ -26,7 +26,8 @@ CREATE TABLE notifications (
     CHECK ((state = 'pending') = (ended_at IS NULL))
 ) STRICT;
 
-CREATE INDEX notifications_due ON notifications (next_attempt_at) WHERE state = 'pending';
+-- With the address, so that those of busy receivers are passed over without reading the rows.
+CREATE INDEX notifications_due ON notifications (next_attempt_at, address) WHERE state = 'pending';
 CREATE INDEX notifications_waiting ON notifications (created_at) WHERE state = 'pending';
 CREATE INDEX notifications_by_state ON notifications (state, id);
 CREATE INDEX notifications_by_token ON notifications (token, id) WHERE token IS NOT NULL;

@@ -1,5 +1,6 @@
 //! The engine for one node: SQLite in WAL mode, one connection that writes, a few that read beside it.
 
+mod attempt;
 mod audit;
 mod change;
 mod credential;

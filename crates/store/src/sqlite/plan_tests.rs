@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::{files, migrate, notification, take, token, upload};
+use super::{attempt, files, migrate, take, token, upload};
 
 #[tokio::test]
 async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
@@ -15,7 +15,7 @@ async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
         (take::TAKE, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (take::COUNTERS, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (token::FIND_BY_ID, "SEARCH t USING INDEX sqlite_autoindex_access_tokens_1 (id=?)"),
-        (notification::CLAIM, "SEARCH notifications USING INDEX notifications_due (next_attempt_at<?)"),
+        (attempt::CLAIM, "SEARCH notifications USING COVERING INDEX notifications_due (next_attempt_at<?)"),
         (token::FIND_BY_VALUE, "SEARCH token_values USING PRIMARY KEY (digest=?)"),
         (upload::FIND, "SEARCH uploads USING INDEX sqlite_autoindex_uploads_1 (id=?)"),
         (upload::FIND_BY_KEY, "SEARCH uploads USING INDEX uploads_by_key (idempotency_scope=?)"),
@@ -27,8 +27,11 @@ async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
         let rows = plan.fetch_all(&mut connection).await.unwrap();
         let lines: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
         assert!(lines.iter().any(|line| line.starts_with(expected)), "{lines:#?}");
-        let is_small =
-            |line: &String| line.contains("json_each") || line == "SCAN wanted" || line.starts_with("SCAN i");
+        let is_small = |line: &String| {
+            // What a statement looks at of the outbox is limited before it is scanned.
+            let few = ["SCAN i", "SCAN (subquery"];
+            line.contains("json_each") || line == "SCAN wanted" || few.iter().any(|few| line.starts_with(few))
+        };
         assert!(lines.iter().filter(|line| line.starts_with("SCAN")).all(is_small), "{lines:#?}");
     }
 }
