@@ -17,8 +17,8 @@ async fn connect(path: &std::path::Path) -> sqlx::SqliteConnection {
 async fn migrating_twice_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let location = Location::Sqlite(directory.path().join("tokens.db"));
-    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 0, to: 2 });
-    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 2, to: 2 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 0, to: 3 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 3, to: 3 });
     assert!(open(&location, master_key(1)).await.is_ok());
 }
 
@@ -28,7 +28,7 @@ async fn a_newer_schema_is_refused() {
     it.store.close().await;
     it.sql("PRAGMA user_version = 99").await;
     let error = open(&it.location, master_key(1)).await.err().unwrap();
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2 }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 3 }), "{error}");
 }
 
 #[tokio::test]
