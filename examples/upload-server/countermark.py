@@ -75,6 +75,7 @@ class Countermark:
 
 
 def _read(answer: httpx2.Response) -> dict[str, Any]:
+    content: dict[str, Any]
     try:
         content = answer.json()
     except ValueError:

@@ -74,6 +74,9 @@ class Receiver:
                     self.send_header(name, text)
                 self.end_headers()
 
+            # What a redirect would turn a POST into.
+            do_GET = do_POST
+
             def log_message(self, *_: object) -> None:
                 pass
 

@@ -119,14 +119,14 @@ def test_a_receiver_that_is_down_is_told_when_it_is_back(told: Countermark, rece
 
 
 def test_an_error_or_a_redirect_is_answered_by_a_second_attempt(told: Countermark, receiver: Receiver) -> None:
-    receiver.answers = [(500, {}), (302, {"location": f"{receiver.url}/elsewhere"})]
-    first = told.issue(type="upload", extra={"notificationUrls": [receiver.url]})
-    second = told.issue(type="upload", extra={"notificationUrls": [receiver.url]})
-    upload(told, first)
-    upload(told, second)
-    arrivals = receiver.wait_for(4, SECOND_ATTEMPT)
-    assert [it.path for it in arrivals] == ["/hook"] * 4, "no redirect is followed"
-    for token in (first, second):
+    elsewhere = {"location": f"{receiver.url}/elsewhere"}
+    receiver.answers = [(500, {}), (302, elsewhere), (307, elsewhere)]
+    tokens = [told.issue(type="upload", extra={"notificationUrls": [receiver.url]}) for _ in receiver.answers]
+    for token in tokens:
+        upload(told, token)
+    arrivals = receiver.wait_for(6, SECOND_ATTEMPT)
+    assert [it.path for it in arrivals] == ["/hook"] * 6, "no redirect is followed"
+    for token in tokens:
         tries = [it for it in arrivals if it.unverified()["data"]["tokenId"] == token["id"]]
         assert len(tries) == 2
         assert len({(it.id, it.body) for it in tries}) == 1

@@ -26,10 +26,11 @@ def uploader(server: UploadServer, token: dict, content: bytes = CONTENT, **opti
     return tus.uploader(file_stream=stream, chunk_size=CHUNK, metadata=metadata, **options)  # type: ignore[arg-type]
 
 
-def ask(method: str, url: str, token: dict, data: bytes = b"", **headers: str) -> requests.Response:
+def ask(method: str, url: str | None, token: dict, data: bytes = b"", **headers: str) -> requests.Response:
     """One request of the protocol, by hand."""
     names = {name.replace("_", "-"): text for name, text in headers.items()}
     names = {"tus-resumable": "1.0.0", "authorization": f"Bearer {token['value']}", **names}
+    assert url is not None
     return requests.request(method, url, headers=names, data=data, timeout=10)
 
 

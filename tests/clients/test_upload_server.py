@@ -238,7 +238,7 @@ def test_a_full_disk_costs_nothing(own_server: UploadServer) -> None:
 def test_the_demo_makes_a_link_that_works(tmp_path: Path, upload_server: UploadServer) -> None:
     port = free_port()
     environment = {**os.environ, "COUNTERMARK_URL": upload_server.countermark.url, "COUNTERMARK_KEY": ADMIN_KEY}
-    command = [sys.executable, EXAMPLE / "demo.py"]
+    command = [sys.executable, str(EXAMPLE / "demo.py")]
     with process(command, tmp_path, lambda: listens(port), {**environment, "PORT": str(port)}):
         log = (tmp_path / f"{Path(sys.executable).name}.log").read_text()
         value = log.split("/#", 1)[1].split()[0]

@@ -122,7 +122,7 @@ def upload_servers(parent: Path) -> Iterator[StartUploadServer]:
                 **settings,
             }
             server = UploadServer(countermark, folder, port)
-            command = [sys.executable, EXAMPLE / "server.py"]
+            command = [sys.executable, str(EXAMPLE / "server.py")]
             server.run = lambda: running.enter_context(process(command, folder, lambda: listens(port), environment))
             server.restart()
             return server
