@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the tables on standard output are what this program is for")]
 #![expect(clippy::print_stderr, reason = "progress goes beside them")]
 
+mod backlog;
 mod cases;
 mod memory;
 mod nginx;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         return subject::serve(&arguments[place + 1]);
     }
     if has("--help") {
-        println!("countermark-bench [--quick] [--load-only | --gate-only | --memory-only]");
+        println!("countermark-bench [--quick] [--load-only | --gate-only | --backlog-only | --memory-only]");
         return ExitCode::SUCCESS;
     }
     let only = arguments.iter().find(|argument| argument.ends_with("-only"));
@@ -43,6 +44,9 @@ fn main() -> ExitCode {
     }
     if wanted("--gate-only") {
         gate(repetitions, seconds);
+    }
+    if wanted("--backlog-only") {
+        backlog::print_table();
     }
     if wanted("--memory-only") {
         memory::print_table(seconds);

@@ -1,12 +1,9 @@
 //! Resident memory and cost per decision with 10³ and 10⁶ tokens stored, of which 10⁴ at most are hot.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use serde_json::json;
 
 use crate::cases::{Case, issue, signed_url, with_key};
-use crate::subject::Subject;
+use crate::subject::{Subject, run_sql};
 use crate::wrk;
 
 const STORED: [u64; 2] = [1_000, 1_000_000];
@@ -57,14 +54,7 @@ fn add_cold_tokens(folder: &std::path::Path, count: u64) {
         return;
     }
     let sql = include_str!("cold_tokens.sql").replace(":count", &count.to_string());
-    let mut sqlite = Command::new("sqlite3")
-        .arg(folder.join("countermark.db"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("sqlite3 is installed (Debian package sqlite3)");
-    sqlite.stdin.take().expect("is piped").write_all(sql.as_bytes()).expect("sqlite3 reads");
-    assert!(sqlite.wait().expect("sqlite3 ends").success(), "the copies are made");
+    run_sql(folder, &sql);
 }
 
 fn mebibytes(bytes: u64) -> f64 {

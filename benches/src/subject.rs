@@ -67,6 +67,14 @@ impl Subject {
         answer.body_mut().read_json().expect("and in JSON")
     }
 
+    pub fn read(&self, path: &str) -> Value {
+        let mut answer = ureq::get(format!("{}{path}", self.service))
+            .header("authorization", format!("Bearer {}", self.key))
+            .call()
+            .expect("the service answers with success");
+        answer.body_mut().read_json().expect("and in JSON")
+    }
+
     /// User and system time of the process so far, in microseconds.
     pub fn cpu_micros(&self) -> u64 {
         let stat =
@@ -92,6 +100,18 @@ impl Drop for Subject {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs SQL on the database of a stopped subject.
+pub fn run_sql(folder: &Path, sql: &str) {
+    let mut sqlite = Command::new("sqlite3")
+        .arg(folder.join("countermark.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("sqlite3 is installed (Debian package sqlite3)");
+    sqlite.stdin.take().expect("is piped").write_all(sql.as_bytes()).expect("sqlite3 reads");
+    assert!(sqlite.wait().expect("sqlite3 ends").success(), "the statements are good");
 }
 
 /// The child's own main: serves until its standard input ends.
@@ -126,6 +146,7 @@ fn config(folder: &Path) -> Config {
         ("COUNTERMARK__DATA__DIRECTORY", folder.display().to_string()),
         ("COUNTERMARK__SERVER__LISTEN", "127.0.0.1:0".to_owned()),
         ("COUNTERMARK__LIMITS__CONNECTIONS", "4096".to_owned()),
+        ("COUNTERMARK__NOTIFICATIONS__ALLOWED_NETWORKS", "127.0.0.0/8".to_owned()),
         ("COUNTERMARK__GATE__TRUSTED_PROXIES", "127.0.0.1".to_owned()),
     ];
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));

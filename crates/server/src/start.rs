@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::app::routes;
 use crate::config::Config;
+use crate::courier::HttpCourier;
 use crate::first_key::{self, FirstKey};
 use crate::request_id::RequestIds;
 use crate::server::bind;
@@ -35,7 +36,7 @@ pub struct Running {
     pub first_key: Option<FirstKey>,
     service: Arc<Service>,
     /// Without one, notifications wait in the outbox.
-    courier: Option<Arc<dyn Courier>>,
+    courier: Arc<dyn Courier>,
     server: Server,
     metrics: Option<ServerHandle>,
 }
@@ -52,6 +53,7 @@ pub async fn start(
     let configured_key = first_key::configured(&config)?;
     // Before anything is made: a taken port must not cost the operator the first key.
     config.server.listen = free(&config)?;
+    let courier = HttpCourier::new(&config.notifications).map_err(StartError::Courier)?;
     let service = installation::open(&config, clock, Arc::clone(&rng)).await?;
     let first_key = match configured_key {
         Some(key) => service.bootstrap(Some(key)).await.map(|_| None).map_err(StartError::from),
@@ -68,7 +70,7 @@ pub async fn start(
             public_url: config.public_url(),
             first_key,
             service,
-            courier: None,
+            courier: Arc::new(courier),
             server: servers.server,
             metrics: servers.metrics.map(|(_, handle)| handle),
         }),
@@ -80,10 +82,10 @@ pub async fn start(
 }
 
 impl Running {
-    /// The same with whoever sends its notifications.
+    /// The same with another sender of notifications than the configured one.
     #[must_use]
     pub fn with_courier(mut self, courier: Arc<dyn Courier>) -> Self {
-        self.courier = Some(courier);
+        self.courier = courier;
         self
     }
 
@@ -104,19 +106,15 @@ impl Running {
     pub async fn run(self) -> io::Result<()> {
         let (stop, stopped) = oneshot::channel();
         let housekeeping = actix_web::rt::spawn(keep_house(Arc::clone(&self.service), stopped));
-        let deliveries = self.courier.map(|courier| {
-            let service = Arc::clone(&self.service);
-            actix_web::rt::spawn(async move { service.run_deliveries(&*courier).await })
-        });
+        let (service, courier) = (Arc::clone(&self.service), self.courier);
+        let deliveries = actix_web::rt::spawn(async move { service.run_deliveries(&*courier).await });
         let ended = self.server.await;
         // Told and awaited, not aborted: a flush that is cut short has written what it does not know to be written.
         drop(stop);
         let _ = housekeeping.await;
-        if let Some(deliveries) = deliveries {
-            self.service.stop_deliveries();
-            // What is cut off here is delivered again after the next start.
-            let _ = timeout(LAST_DELIVERIES, deliveries).await;
-        }
+        self.service.stop_deliveries();
+        // What is cut off here is delivered again after the next start.
+        let _ = timeout(LAST_DELIVERIES, deliveries).await;
         if let Some(metrics) = self.metrics {
             metrics.stop(false).await;
         }

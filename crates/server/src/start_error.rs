@@ -35,6 +35,8 @@ pub enum StartError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot listen on {address}: {source}; choose another address as metrics.listen")]
     ListenForMetrics { address: SocketAddr, source: io::Error },
+    #[error("no threads for notifications: {0}")]
+    Courier(io::Error),
     #[error(transparent)]
     Database(#[from] OpenError),
     #[error(transparent)]

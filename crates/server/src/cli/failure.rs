@@ -67,6 +67,7 @@ impl From<StartError> for Failure {
             | StartError::File { .. }
             | StartError::Listen { .. }
             | StartError::ListenForMetrics { .. }
+            | StartError::Courier(_)
             | StartError::Service(_) => Exit::Unreachable,
         };
         Self { exit, message: error.to_string(), problem: None }

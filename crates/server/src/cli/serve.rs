@@ -1,7 +1,5 @@
 //! `countermark serve`.
 
-use std::sync::Arc;
-
 use clap::Args;
 use countermark_domain::clock::SystemClock;
 use serde_json::json;
@@ -10,7 +8,6 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{block_on, system_rng};
 use crate::config::{Config, ConfigFlags};
-use crate::courier::HttpCourier;
 use crate::first_key::FirstKey;
 use crate::start::{Running, start};
 use crate::telemetry::start_log;
@@ -32,10 +29,7 @@ impl Serve {
 
 async fn serve(config: Config, output: Output) -> Result<(), Failure> {
     let docs = config.server.docs;
-    let courier = HttpCourier::new(&config.notifications)
-        .map_err(|error| Failure::unreachable(format!("no threads for notifications: {error}")))?;
-    let running = start(config, Box::new(SystemClock), system_rng()).await?;
-    let mut running = running.with_courier(Arc::new(courier));
+    let mut running = start(config, Box::new(SystemClock), system_rng()).await?;
     if let Some(first_key) = running.first_key.take() {
         show(&first_key, output);
     }
