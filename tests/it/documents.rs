@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use countermark_tests::TestServer;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -27,6 +27,10 @@ fn the_story_of_the_readme_happens_as_told() {
     let left: Vec<u64> = decisions[..3].iter().map(|answer| answer["remaining"].as_u64().unwrap()).collect();
     assert_eq!(left, [2, 1, 0]);
     assert!(text.lines().any(|line| line == "204"), "{text}");
+    let [.., completed, refused] = &answers[..] else { panic!("{text}") };
+    assert_eq!((&completed["state"], &completed["remaining"]), (&json!("completed"), &json!(0)));
+    assert_eq!(completed["effective"]["tags"], json!(["inbox"]));
+    assert_eq!((&refused["status"], &refused["code"]), (&json!(403), &json!("LIMIT_REACHED")));
 }
 
 #[test]
