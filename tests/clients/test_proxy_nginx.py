@@ -39,8 +39,8 @@ def start_bench(tmp_path: Path, start_countermark: StartCountermark) -> Iterator
     """Starts nginx with the shipped configuration between an origin and a gate."""
     with ExitStack() as running:
 
-        def start(*, statuses_restored: bool = False, trusted: str = "127.0.0.1") -> Bench:
-            countermark = start_countermark(gate__trusted_proxies=trusted)
+        def start(*, statuses_restored: bool = False, trusted: str = "127.0.0.1", rules: str = "[]") -> Bench:
+            countermark = start_countermark(gate__trusted_proxies=trusted, gate__rules=rules)
             origin = running.enter_context(recording_origin())
             port = free_port()
             changes = {"127.0.0.1:8080": f"127.0.0.1:{countermark.port}", "127.0.0.1:9000": f"127.0.0.1:{origin.port}"}
@@ -211,3 +211,25 @@ def test_a_browser_may_ask_whether_it_may_upload(bench: Bench) -> None:
     (seen,) = bench.origin.take()
     assert [(name, seen.value(name)) for name, _ in asked] == asked
     assert seen.value("x-countermark-token-id") == ""
+
+
+def test_a_page_in_a_browser_uploads(bench: Bench) -> None:
+    token = upload_token(bench.countermark)
+    page = ("Origin", "https://app.example.com")
+    names = ("Access-Control-Request-Headers", "authorization,content-type")
+    preflight = [page, ("Access-Control-Request-Method", "PUT"), names]
+    client = RawClient(bench.port)
+    assert client.send(request("/a.png", UPLOADS, method="OPTIONS", headers=preflight)).status == 200
+    assert client.send(put("/a.png", token, b"x", Origin=page[1])).status == 200
+    asked, uploaded = bench.origin.take()
+    assert [(name, asked.value(name)) for name, _ in preflight] == preflight
+    assert (uploaded.line, uploaded.value("origin"), uploaded.body) == ("PUT /a.png HTTP/1.1", page[1], b"x")
+    assert uploads_used(bench, token) == 1
+
+
+def test_a_rule_may_ask_for_name_and_password(start_bench: StartBench) -> None:
+    bench = start_bench(rules='[{"challenge": "basic"}]')
+    answer = RawClient(bench.port).send(request("/a.png", UPLOADS))
+    assert answer.status == 401
+    basic, bearer = 'Basic realm="countermark", charset="UTF-8"', 'Bearer realm="countermark"'
+    assert answer.values("www-authenticate") == [basic, bearer]

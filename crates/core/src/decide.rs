@@ -26,8 +26,11 @@ pub struct Request<'a> {
     pub destination: Option<&'a str>,
     /// Storage that the request is for.
     pub storage: Option<&'a str>,
-    /// Permission that the request needs; looked at for API keys only.
+    /// Permission that the request needs; looked at for API keys only, unless [`Self::is_demanded_of_all`].
     pub permission: Option<&'a str>,
+    /// Whether permission and storage, where named, are demanded of whatever is presented. Only API keys can have them:
+    /// everything else is then refused.
+    pub is_demanded_of_all: bool,
     /// Size of the upload in bytes.
     pub bytes: Option<u64>,
     /// Content type of the upload.
@@ -99,6 +102,7 @@ impl<'a> Request<'a> {
             destination: None,
             storage: None,
             permission: None,
+            is_demanded_of_all: false,
             bytes: None,
             content_type: None,
             public_id: None,
@@ -376,13 +380,17 @@ impl Case<'_> {
     }
 
     fn is_storage_denied(&self) -> bool {
-        let storages = self.api().and_then(|api| api.storages.as_deref());
-        is_outside_list(storages, self.request.storage)
+        match self.api() {
+            Some(api) => is_outside_list(api.storages.as_deref(), self.request.storage),
+            None => self.request.is_demanded_of_all && self.request.storage.is_some(),
+        }
     }
 
     fn is_permission_denied(&self) -> bool {
-        let Some(api) = self.api() else { return false };
-        !self.request.permission.is_some_and(|asked| api.permissions.covers(asked))
+        match self.api() {
+            Some(api) => !self.request.permission.is_some_and(|asked| api.permissions.covers(asked)),
+            None => self.request.is_demanded_of_all && self.request.permission.is_some(),
+        }
     }
 
     fn is_constraint_failed(&self) -> bool {

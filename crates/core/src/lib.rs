@@ -35,7 +35,7 @@ pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
 pub use mime::{InvalidMimeGlob, MimeGlob};
 pub use notify::{Notify, TokenEvent};
-pub use path_scope::{BasePath, find_ambiguity};
+pub use path_scope::{BasePath, find_ambiguity, find_rule_ambiguity};
 pub use permission::{InvalidPermission, Permission, PermissionSet};
 pub use reason::{DenyReason, Malformed};
 pub use record_id::{InvalidRecordId, NotificationId, UploadId};

@@ -17,8 +17,9 @@ impl BasePath {
     /// Reads a prefix; one trailing slash is dropped.
     ///
     /// # Errors
-    /// [`Malformed`] unless it begins with `/` and consists of segments that are not empty, `.` or `..` and contain no
-    /// backslash, control character or percent escape (which would hint at a prefix that was encoded by mistake).
+    /// [`Malformed`] unless it begins with `/` and consists of segments that are not empty, `.` or `..`, nor so before a
+    /// `;`, and contain no backslash, control character or percent escape (which would hint at a prefix that was encoded
+    /// by mistake).
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         if text.contains(char::is_control) {
             return Err(Malformed("the path contains a control character"));
@@ -65,6 +66,16 @@ pub fn find_ambiguity(path: &str) -> Option<Malformed> {
     decode(path).err()
 }
 
+/// Why the prefix of a rule cannot be tried on this undecoded request path: it is ambiguous, or a segment of it contains
+/// a `;`. Some servers drop what follows a `;`, so `/dav;x` could be `/dav` and slip past the rule that is meant for it.
+pub fn find_rule_ambiguity(path: &str) -> Option<Malformed> {
+    match decode(path) {
+        Err(ambiguity) => Some(ambiguity),
+        Ok(decoded) if decoded.contains(';') => Some(Malformed("the path contains a ;")),
+        Ok(_) => None,
+    }
+}
+
 /// The path in plain text, without trailing slash; refused if two servers could take it for different paths.
 ///
 /// One trailing slash is no empty segment: WebDAV clients name every collection so.
@@ -105,7 +116,9 @@ fn refuse_ambiguous_segments(path: &str) -> Result<(), Malformed> {
         return Ok(());
     }
     for segment in below_root.split('/') {
-        match segment {
+        // Servers that know matrix parameters read `..;x` as `..`.
+        let (name, _) = segment.split_once(';').unwrap_or((segment, ""));
+        match name {
             "" => return Err(Malformed("the path contains an empty segment")),
             "." | ".." => return Err(Malformed("the path contains a . or .. segment")),
             _ => {}
@@ -184,6 +197,14 @@ mod tests {
             "/upload/a b",
             "/upload?x",
             "/upload#x",
+            "/upload/..;/x",
+            "/upload/.;a",
+            "/upload/%2e%2e;/a",
+            "/upload/..%3b/a",
+            "/upload/..%3Ba=b;c/a",
+            "/upload/;/x",
+            "/upload/;",
+            "/;x/upload",
         ] {
             assert!(!base("/").covers(path), "{path}");
             assert!(!base("/upload").covers(path), "{path}");
@@ -196,13 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_behind_a_name_is_covered_but_keeps_rules_from_being_tried() {
+        for path in ["/upload/a;v=1/x", "/upload/a%3bv=1", "/upload/..a;x"] {
+            assert!(base("/upload").covers(path), "{path}");
+            assert!(find_rule_ambiguity(path).is_some(), "{path}");
+        }
+        assert!(!base("/upload").covers("/upload;x/a"));
+        assert!(find_rule_ambiguity("/upload;x/a").is_some());
+        assert!(find_rule_ambiguity("/upload//a").is_some());
+        assert!(find_rule_ambiguity("/upload/a").is_none());
+    }
+
+    #[test]
     fn prefixes_are_plain_and_lose_their_trailing_slash() {
         assert_eq!(base("/a b/é/").as_str(), "/a b/é");
         assert_eq!(base("/").as_str(), "/");
         assert!(base("/a b/100%").covers("/a%20b/100%25/x"));
-        for text in
-            ["", "a", "//", "/a//", "/a//b", "/.", "/a/..", "/a\\b", "/a\0", "/a\n", "/a%20b", "/%2e%2e"]
-        {
+        for text in [
+            "", "a", "//", "/a//", "/a//b", "/.", "/a/..", "/a\\b", "/a\0", "/a\n", "/a%20b", "/%2e%2e",
+            "/..;", "/;a",
+        ] {
             assert!(BasePath::parse(text).is_err(), "{text}");
         }
     }

@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub permission: Option<&'a str>,
     /// Storage that is touched.
     pub storage: Option<&'a str>,
+    /// Whether permission and storage are demanded of every kind of credential, not of API keys alone.
+    pub is_demanded_of_all: bool,
     /// Size in bytes.
     pub bytes: Option<u64>,
     /// Content type.
@@ -93,6 +95,8 @@ pub struct Answer {
     pub token: Option<Arc<Entry>>,
     /// Uses so far, as the decision left them.
     pub used: u64,
+    /// Of an allowed signed URL: first instant at which link, token or signing secret ends, if one of them does.
+    pub link_ends: Option<UnixSeconds>,
 }
 
 /// The presented credential, parsed.
@@ -129,6 +133,23 @@ impl Presented<'_> {
             Self::Value(digest) => Proof::Value(*digest),
         }
     }
+
+    /// When what is allowed now ends by itself, if it is a link.
+    fn link_ends(&self, terms: &Terms) -> Option<UnixSeconds> {
+        let (Self::Url(url), Purpose::ImageUrl(image)) = (self, &terms.purpose) else { return None };
+        let mut versions = image.keys.iter().map(|slot| &slot.version);
+        let verify_until = versions.find(|it| it.number == url.key_version).and_then(|it| it.verify_until);
+        [url.expires, terms.expiry, verify_until].into_iter().flatten().min()
+    }
+}
+
+impl Answer {
+    fn about(mut self, presented: &Presented<'_>) -> Self {
+        if let (Ok(_), Some(entry)) = (&self.verdict, &self.token) {
+            self.link_ends = presented.link_ends(&entry.terms);
+        }
+        self
+    }
 }
 
 impl Service {
@@ -159,7 +180,7 @@ impl Service {
             Err(DenyReason::LimitReached) if self.window(&entry.terms, &presented, question).is_some() => {
                 None
             }
-            verdict => Some(self.answer(question, &entry, verdict, None, now)),
+            verdict => Some(self.answer(question, &entry, verdict, None, now).about(&presented)),
         })
     }
 
@@ -179,7 +200,7 @@ impl Service {
                 return Ok(self.refuse(question, DenyReason::UnknownToken));
             };
             if let Some(answer) = self.attempt(&entry, &presented, question).await? {
-                return Ok(answer);
+                return Ok(answer.about(&presented));
             }
             self.cache.forget(entry.terms.id);
         }
@@ -344,6 +365,7 @@ impl Service {
             destination: facts.destination,
             storage: facts.storage,
             permission: facts.permission,
+            is_demanded_of_all: facts.is_demanded_of_all,
             bytes: facts.bytes,
             content_type: facts.content_type,
             public_id: facts.public_id,
@@ -411,7 +433,7 @@ impl Service {
         if !question.dry_run {
             self.statistics.note_refused(None, reason);
         }
-        Answer { verdict: Err(reason), token: None, used: 0 }
+        Answer { verdict: Err(reason), token: None, used: 0, link_ends: None }
     }
 
     /// The answer, noted in the statistics; `stored_used` is what the store has counted if it was asked to take the use.
@@ -433,6 +455,6 @@ impl Service {
         let is_proven = verdict.err().is_none_or(|reason| reason > DenyReason::BadSignature);
         // Without a limit the store's figure lacks what is still to be flushed.
         let used = stored_used.filter(|_| entry.terms.limit.is_some()).unwrap_or_else(|| entry.used());
-        Answer { verdict, token: is_proven.then(|| Arc::clone(entry)), used }
+        Answer { verdict, token: is_proven.then(|| Arc::clone(entry)), used, link_ends: None }
     }
 }

@@ -104,9 +104,11 @@ fn a_window_makes_one_use_of_one_clients_requests() {
             admin.used(&signer.id)
         };
         assert_eq!([ask("192.0.2.1"), ask("192.0.2.1"), ask("192.0.2.2")], [1, 1, 2], "{dialect:?}");
+        assert_eq!(ask("::ffff:192.0.2.1"), 2, "another spelling is no other client");
+        assert_eq!([ask("2001:db8::1"), ask("2001:DB8:0:0::0001")], [3, 3]);
         if dialect != Dialect::Nginx {
-            assert_eq!(ask("192.0.2.9, 192.0.2.1"), 2, "the last element is the client");
-            assert_eq!(ask("192.0.2.1, 192.0.2.9"), 3, "the first one is whatever the client says");
+            assert_eq!(ask("192.0.2.9, 192.0.2.1"), 3, "the last element is the client");
+            assert_eq!(ask("192.0.2.1, 192.0.2.9"), 4, "the first one is whatever the client says");
         }
         let before = ask("nobody");
         assert_eq!(ask("nobody"), before + 1, "who has no address has no window");

@@ -11,6 +11,9 @@ const RULES: &str = r#"[
     {"path": "/other", "permission": "files:write", "storage": "main"},
     {"path": "/locked", "permission": "never"},
     {"path": "/hooked", "free": true},
+    {"path": "/stored", "storage": "main"},
+    {"path": "/shared", "permission": "files:read", "storage": "main", "links": true},
+    {"path": "/asking", "permission": "files:read", "challenge": "basic"},
     {"host": "img.example.com", "methods": ["GET", "HEAD"], "path": "/mycloud", "cloud": "mycloud"},
     {"host": "only.example", "cloud": "only"}
 ]"#;
@@ -43,6 +46,12 @@ fn the_first_matching_rule_says_what_a_key_needs() {
         (&plain, "GET", "/dav//x", "MALFORMED"),
         (&plain, "GET", "/y%2fdav", "MALFORMED"),
         (&plain, "GET", "/%2564av", "MALFORMED"),
+        (&plain, "GET", "/dav;x/y", "MALFORMED"),
+        (&plain, "GET", "/y/%2e.;/dav", "MALFORMED"),
+        (&plain, "GET", "/y;/../dav", "MALFORMED"),
+        (&plain, "GET", "/z%3Ba", "MALFORMED"),
+        (&reader, "put", "/dav/x", "MALFORMED"),
+        (&reader, "Get", "/dav/x", "MALFORMED"),
     ] {
         for dialect in DIALECTS {
             let answer = send(&server, &dialect.ask(method, target, &[("Authorization", bearer)]));
@@ -126,6 +135,10 @@ fn a_move_stays_within_host_path_and_rule() {
         (&bound, "/dav2/y".to_owned(), "PATH_DENIED"),
         (&bound, "/dav/../y".to_owned(), "MALFORMED"),
         (&bound, url("/dav/y").replace("img", "other"), "MALFORMED"),
+        (&bound, url("/dav/y").replace(".com", ".com:443"), "ALLOWED"),
+        (&bound, url("/dav/y").replace(".com", ".com:8443"), "MALFORMED"),
+        (&bound, "/dav/..;/y".to_owned(), "MALFORMED"),
+        (&bound, "/dav/%2e%2e%3b/y".to_owned(), "MALFORMED"),
         (&bound, "//other.example/dav/y".to_owned(), "MALFORMED"),
         (&bound, String::new(), "MALFORMED"),
         (&free, "/other/y".to_owned(), "ALLOWED"),
@@ -154,6 +167,7 @@ fn a_move_stays_within_host_path_and_rule() {
     };
     assert_eq!(ask(&[("Destination", "/dav/y")]), "ALLOWED");
     assert_eq!(ask(&[("Destination", "/y")]), "PATH_DENIED");
+    assert_eq!(ask(&[("Destination", "/dav/..;/y")]), "PATH_DENIED");
     assert_eq!(ask(&[]), "PATH_DENIED");
     assert_eq!(ask(&[("Destination", "/dav/y"), ("Destination", "/dav/y")]), "MALFORMED");
 }
@@ -177,4 +191,60 @@ fn an_uploads_size_and_type_are_judged_where_they_are_told() {
     for dialect in [Dialect::Forwarded, Dialect::Envoy] {
         assert_eq!(ask(dialect, &told("100", "image/png")), "CONSTRAINT_FAILED", "the client's own word");
     }
+}
+
+#[test]
+fn what_a_rule_demands_by_name_only_a_key_can_have() {
+    let server = ruled();
+    let mut admin = server.admin();
+    let (id, value) = admin.issue_upload(Some(5));
+    let bearer = format!("Bearer {value}");
+    for dialect in DIALECTS {
+        for (target, expected) in [
+            ("/locked/x", "PERMISSION_DENIED"),
+            ("/dav/x", "STORAGE_DENIED"),
+            ("/stored/x", "STORAGE_DENIED"),
+            ("/shared/x", "STORAGE_DENIED"),
+        ] {
+            let answer = send(&server, &dialect.ask("PUT", target, &[("Authorization", &bearer)]));
+            assert_eq!((code(&answer), answer.status), (expected, 403), "{dialect:?} {target}");
+        }
+    }
+    assert_eq!(admin.used(&id), 0);
+    let answer = send(&server, &Dialect::Nginx.ask("PUT", "/elsewhere", &[("Authorization", &bearer)]));
+    assert_eq!(code(&answer), "ALLOWED", "the usual write is demanded of keys alone");
+    let signer = Signer::issue(&mut admin, &json!({}));
+    for placement in ["path", "query"] {
+        for (path, expected) in [
+            ("/locked/i.jpg", "PERMISSION_DENIED"),
+            ("/dav/i.jpg", "STORAGE_DENIED"),
+            ("/shared/i.jpg", "ALLOWED"),
+            ("/elsewhere/i.jpg", "ALLOWED"),
+        ] {
+            let link = signer.link(path, None, placement);
+            for dialect in DIALECTS {
+                assert_eq!(
+                    code(&send(&server, &dialect.ask("GET", &link, &[]))),
+                    expected,
+                    "{placement} {path}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rule_may_ask_for_name_and_password() {
+    let server = ruled();
+    let shown = |target: &str, headers: &[(&str, &str)]| {
+        let answer = send(&server, &Dialect::Envoy.ask("PROPFIND", target, headers));
+        let challenges = answer.headers.iter().filter(|(name, _)| name == "www-authenticate");
+        (answer.status, challenges.map(|(_, value)| value.to_string()).collect::<Vec<_>>())
+    };
+    let basic = r#"Basic realm="countermark", charset="UTF-8""#.to_owned();
+    let bearer = r#"Bearer realm="countermark""#.to_owned();
+    assert_eq!(shown("/asking/x", &[]), (401, vec![basic.clone(), bearer.clone()]));
+    assert_eq!(shown("/dav/x", &[]), (401, vec![bearer.clone()]));
+    let invalid = format!("{bearer}, error=\"invalid_token\"");
+    assert_eq!(shown("/asking/x", &[("Authorization", "Basic YTpi")]), (401, vec![basic, invalid]));
 }

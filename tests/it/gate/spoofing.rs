@@ -146,7 +146,7 @@ fn a_client_cannot_deceive_the_gate_behind_nginx() {
     for method in ["GE T", "GET, DELETE", "GET/", "\"GET\""] {
         attack.assert(method, &Dialect::Nginx.ask(method, &attack.link, &[]), "MALFORMED");
     }
-    attack.assert("a lower-case method", &Dialect::Nginx.ask("get", &attack.link, &[]), "METHOD_DENIED");
+    attack.assert("a lower-case method", &Dialect::Nginx.ask("get", &attack.link, &[]), "MALFORMED");
     for (header, value) in [("X-Original-Content-Length", "-1"), ("X-Original-Content-Length", "1e3")] {
         attack.assert(header, &Dialect::Nginx.ask("GET", &attack.link, &[(header, value)]), "MALFORMED");
     }
@@ -215,7 +215,7 @@ fn a_client_cannot_deceive_the_gate_behind_envoy() {
         &Dialect::Envoy.ask("GET", &attack.link, &[("X_Forwarded_For", "192.0.2.1")]),
         "MALFORMED",
     );
-    for method in ["OPTIONS", "PROPFIND", "MKCOL", "MOVE", "TRACE", "BREW", "M-SEARCH", "get"] {
+    for method in ["OPTIONS", "PROPFIND", "MKCOL", "MOVE", "TRACE", "BREW", "M-SEARCH"] {
         attack.assert(method, &Dialect::Envoy.ask(method, &attack.link, &[]), "METHOD_DENIED");
     }
     // Envoy refuses a # itself. Our HTTP library cuts the target there: what is decided is what is signed.

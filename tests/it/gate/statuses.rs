@@ -238,6 +238,68 @@ fn a_preflight_is_free_and_needs_no_credential() {
 }
 
 #[test]
+fn pages_that_may_call_the_api_change_nothing_at_the_gate() {
+    let origin = "https://app.example.com";
+    let cors = ("COUNTERMARK__CORS__ALLOWED_ORIGINS", origin);
+    let trusting = trusting(&[cors]);
+    let untrusting = TestServer::with(countermark_tests::Options {
+        environment: vec![(cors.0.to_owned(), cors.1.into())],
+        ..Default::default()
+    });
+    for (server, expected) in [(&trusting, "ALLOWED"), (&untrusting, "UNTRUSTED_PROXY")] {
+        for dialect in DIALECTS {
+            for from in [origin, "https://evil.example", "null"] {
+                let preflight = [("Origin", from), ("Access-Control-Request-Method", "POST")];
+                let mut asks = vec![dialect.ask("OPTIONS", "/x", &preflight)];
+                if dialect != Dialect::Envoy {
+                    // Some proxies ask with the client's own method.
+                    let text = String::from_utf8(asks[0].clone()).unwrap();
+                    asks.push(text.replacen("GET", "OPTIONS", 1).into_bytes());
+                }
+                for ask in &asks {
+                    let answer = send(server, ask);
+                    let status = if expected == "ALLOWED" { dialect.allowed() } else { 403 };
+                    assert_eq!((answer.status, code(&answer)), (status, expected), "{}", answer.text());
+                    assert_complete(&answer);
+                    assert_without_cors(&answer);
+                }
+                let refused = send(server, &dialect.ask("GET", "/x", &preflight));
+                assert!(matches!(refused.status, 401 | 403), "{}", refused.text());
+                assert_without_cors(&refused);
+            }
+        }
+        let preflight = [("origin", origin), ("access-control-request-method", "POST")];
+        for (path, status) in [("/v1/hooks/tusd", 405), ("/healthz", 405), ("/v1/uploads", 200)] {
+            let answer = send(server, &raw("OPTIONS", path, "h", &preflight));
+            assert_eq!(answer.status, status, "{}", answer.text());
+            let allowed = answer.header("access-control-allow-origin");
+            assert_eq!(allowed, Some(origin).filter(|_| status == 200), "{path}");
+        }
+    }
+}
+
+fn assert_without_cors(answer: &countermark_tests::Answer) {
+    let is_plain = |name: &str| !name.starts_with("access-control-") && name != "vary";
+    assert!(answer.headers.iter().all(|(name, _)| is_plain(name)), "{}", answer.text());
+}
+
+#[test]
+fn an_empty_header_of_the_client_counts_as_none() {
+    let server = trusting(&[]);
+    let (_, url) = server.admin().issue_link(None);
+    let empty = [("Authorization", ""), ("X-Custom-Auth-Key", "")];
+    for dialect in DIALECTS {
+        let answer = send(&server, &dialect.ask("GET", super::target(&url), &empty));
+        assert_eq!(code(&answer), "ALLOWED", "{}", answer.text());
+        let mut preflight = vec![("Origin", "https://a.example"), ("Access-Control-Request-Method", "GET")];
+        preflight.extend(empty);
+        assert_eq!(code(&send(&server, &dialect.ask("OPTIONS", "/x", &preflight))), "ALLOWED");
+        preflight[0].1 = "";
+        assert_eq!(code(&send(&server, &dialect.ask("OPTIONS", "/x", &preflight))), "NO_CREDENTIAL");
+    }
+}
+
+#[test]
 fn clients_may_keep_only_what_costs_nothing_and_ends_later() {
     let server = trusting(&[("COUNTERMARK__GATE__MAX_AGE_SECONDS", "500")]);
     let mut admin = server.admin();

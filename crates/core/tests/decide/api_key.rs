@@ -2,7 +2,7 @@
 
 use countermark_core::{BasePath, DenyReason};
 
-use crate::scene::{api_key, list, permissions};
+use crate::scene::{api_key, image_url, list, permissions, upload};
 
 #[test]
 fn a_cloud_must_be_named_and_in_the_list() {
@@ -50,7 +50,16 @@ fn a_path_must_be_named_and_lie_below_the_prefix() {
     for good in ["/upload", "/upload/", "/upload/x/y", "/%75pload/x"] {
         assert_eq!(of(Some(good)), None, "{good}");
     }
-    for bad in [None, Some(""), Some("/"), Some("/upload2"), Some("/upload/../x"), Some("/upload/%2e%2e/x")] {
+    for bad in [
+        None,
+        Some(""),
+        Some("/"),
+        Some("/upload2"),
+        Some("/upload/../x"),
+        Some("/upload/%2e%2e/x"),
+        Some("/upload/..;/x"),
+        Some("/upload/;/x"),
+    ] {
         assert_eq!(of(bad), Some(DenyReason::PathDenied), "{bad:?}");
     }
     let unbound = api_key().with(|scene| scene.api().base_path = None);
@@ -69,7 +78,8 @@ fn a_move_and_a_copy_need_their_destination_below_the_prefix_too() {
             })
         };
         assert_eq!(to(Some("/upload/y")).refusal(), None);
-        for bad in [None, Some("/elsewhere"), Some("/upload/../y"), Some("/upload2")] {
+        for bad in [None, Some("/elsewhere"), Some("/upload/../y"), Some("/upload/..%3b/y"), Some("/upload2")]
+        {
             assert_eq!(to(bad).refusal(), Some(DenyReason::PathDenied), "{method} {bad:?}");
         }
         let source = to(Some("/upload/y")).refusal_with(|scene| scene.facts.path = Some("/elsewhere"));
@@ -117,4 +127,27 @@ fn an_administrator_stays_within_his_places() {
     assert_eq!(admin.refusal_with(|scene| scene.facts.cloud = None), Some(DenyReason::WrongCloud));
     assert_eq!(admin.refusal_with(|scene| scene.facts.path = None), Some(DenyReason::PathDenied));
     assert_eq!(admin.refusal_with(|scene| scene.facts.storage = None), Some(DenyReason::StorageDenied));
+}
+
+#[test]
+fn what_is_demanded_of_all_only_an_api_key_can_have() {
+    for scene in [image_url(), upload()] {
+        let kind = scene.terms.kind();
+        let of = |is_demanded_of_all, permission, storage| {
+            scene.refusal_with(|scene| {
+                scene.facts.is_demanded_of_all = is_demanded_of_all;
+                scene.facts.permission = permission;
+                scene.facts.storage = storage;
+            })
+        };
+        assert_eq!(of(true, Some("read"), None), Some(DenyReason::PermissionDenied), "{kind:?}");
+        assert_eq!(of(true, None, Some("s1")), Some(DenyReason::StorageDenied), "{kind:?}");
+        assert_eq!(of(true, Some("read"), Some("s1")), Some(DenyReason::StorageDenied), "{kind:?}");
+        assert_eq!(of(true, None, None), None, "{kind:?}: nothing is named");
+        assert_eq!(of(false, Some("read"), Some("s1")), None, "{kind:?}");
+    }
+    let key = api_key().with(|scene| scene.facts.is_demanded_of_all = true);
+    assert_eq!(key.refusal(), None);
+    assert_eq!(key.refusal_with(|scene| scene.facts.permission = None), Some(DenyReason::PermissionDenied));
+    assert_eq!(key.refusal_with(|scene| scene.facts.storage = Some("s3")), Some(DenyReason::StorageDenied));
 }

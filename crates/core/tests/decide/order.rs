@@ -19,6 +19,8 @@ const IMAGE_URL: &[Violation] = &[
     (DenyReason::MethodDenied, |scene| scene.facts.method = Some("POST")),
     (DenyReason::WrongCloud, |scene| scene.image().cloud_id = Some("other".into())),
     (DenyReason::WrongHost, |scene| scene.image().hosts = scene.image().hosts[..1].into()),
+    (DenyReason::StorageDenied, demand_storage),
+    (DenyReason::PermissionDenied, demand_permission),
     (DenyReason::AuthenticationRequired, |scene| scene.facts.viewer = Viewer::Unproven),
     // Whichever method asks, the token counts it.
     (DenyReason::LimitReached, |scene| {
@@ -36,6 +38,8 @@ const UPLOAD: &[Violation] = &[
     (DenyReason::Expired, expire),
     (DenyReason::MethodDenied, |scene| scene.facts.method = Some("PATCH")),
     (DenyReason::WrongCloud, |scene| scene.facts.cloud = Some("other")),
+    (DenyReason::StorageDenied, demand_storage),
+    (DenyReason::PermissionDenied, demand_permission),
     (DenyReason::ConstraintFailed, |scene| scene.facts.bytes = Some(21)),
     (DenyReason::LimitReached, |scene| scene.used = 10),
 ];
@@ -53,6 +57,16 @@ const API_KEY: &[Violation] = &[
     (DenyReason::PermissionDenied, |scene| scene.facts.permission = Some("write")),
     (DenyReason::LimitReached, |scene| scene.used = 10),
 ];
+
+fn demand_storage(scene: &mut Scene) {
+    scene.facts.is_demanded_of_all = true;
+    scene.facts.storage = Some("s1");
+}
+
+fn demand_permission(scene: &mut Scene) {
+    scene.facts.is_demanded_of_all = true;
+    scene.facts.permission = Some("read");
+}
 
 fn revoke(scene: &mut Scene) {
     scene.terms.revoked_at = Some(at(1));

@@ -38,15 +38,29 @@ pub struct GateRule {
     pub methods: Option<Vec<String>>,
     /// What is demanded.
     pub demand: GateDemand,
+    /// What clients without a known credential are asked for.
+    pub challenge: GateChallenge,
+}
+
+/// What a client without a known credential is asked for, by `WWW-Authenticate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GateChallenge {
+    /// A value as bearer token.
+    #[default]
+    Bearer,
+    /// Name and password as well: many WebDAV clients send them only when asked.
+    Basic,
 }
 
 /// What a rule demands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateDemand {
-    /// Permission that an API key needs.
+    /// Permission that is needed; only API keys can have it.
     pub permission: Option<String>,
-    /// Storage that is touched.
+    /// Storage that is touched; only API keys can have it.
     pub storage: Option<String>,
+    /// Whether signed URLs need neither.
+    pub links: bool,
     /// The one cloud that this is for.
     pub cloud: Option<String>,
     /// Takes no use.
@@ -78,7 +92,8 @@ pub(super) fn parse(shown: &str, text: &str) -> Result<Vec<GateRule>, ConfigErro
     rules.into_iter().enumerate().map(|(place, rule)| rule_of(&format!("{shown}[{place}]"), rule)).collect()
 }
 
-const MEMBERS: [&str; 7] = ["host", "path", "methods", "permission", "storage", "cloud", "free"];
+const MEMBERS: [&str; 9] =
+    ["host", "path", "methods", "permission", "storage", "links", "cloud", "free", "challenge"];
 
 fn rule_of(place: &str, members: Members) -> Result<GateRule, ConfigError> {
     let mut rule = GateRule::default();
@@ -103,16 +118,27 @@ fn take(rule: &mut GateRule, member: &str, value: &Value) -> Option<()> {
     let demand = &mut rule.demand;
     match member {
         "host" => rule.host = Some(Host::parse(text?).ok()?.as_str().to_owned()),
-        "path" => rule.path = Some(BasePath::parse(text?).ok()?),
+        // No request path with a ; is matched, so such a rule would never be met.
+        "path" => rule.path = Some(BasePath::parse(text.filter(|it| !it.contains(';'))?).ok()?),
         "methods" => rule.methods = Some(methods(value)?),
         "permission" => demand.permission = Some(text.filter(|it| Permission::parse(it).is_ok())?.to_owned()),
         "storage" => {
             demand.storage = Some(text.filter(|it| (1..=128).contains(&it.len()))?.to_owned());
         }
         "cloud" => demand.cloud = Some(text.filter(|it| is_cloud_id(it))?.to_owned()),
+        "links" => demand.links = value.as_bool()?,
+        "challenge" => rule.challenge = challenge(text?)?,
         _ => demand.free = value.as_bool()?,
     }
     Some(())
+}
+
+fn challenge(text: &str) -> Option<GateChallenge> {
+    match text {
+        "bearer" => Some(GateChallenge::Bearer),
+        "basic" => Some(GateChallenge::Basic),
+        _ => None,
+    }
 }
 
 fn methods(value: &Value) -> Option<Vec<String>> {
@@ -124,11 +150,12 @@ fn methods(value: &Value) -> Option<Vec<String>> {
 fn expected(member: &str) -> &'static str {
     match member {
         "host" => "the name of a host",
-        "path" => "a decoded path that begins with /, without empty, . and .. segments and without escapes",
+        "path" => "a decoded path that begins with /, without empty, . and .. segments, escapes and ;",
         "methods" => "a list of at least one HTTP method in capitals",
         "permission" => "a permission such as files:read, or *",
         "storage" => "a storage id of 1 to 128 bytes",
         "cloud" => "a cloud id of A-Z, a-z, 0-9, _ and -",
+        "challenge" => "bearer or basic",
         _ => "true or false",
     }
 }

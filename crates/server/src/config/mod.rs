@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use countermark_domain::UploadSettings;
 pub use flags::ConfigFlags;
-pub use gate::{GateDemand, GateRule, GateSettings};
+pub use gate::{GateChallenge, GateDemand, GateRule, GateSettings};
 use source::{Values, parse_network, split};
 
 /// The default configuration with all its explanations; it is the manual.
@@ -242,7 +242,10 @@ impl Config {
                 public_url: values.find("server.public_url").map(|url| url.trim_end_matches('/').to_owned()),
                 workers: required(values, "server.workers"),
                 docs: required(values, "server.docs"),
-                trusted_proxies: list(values, "server.trusted_proxies"),
+                trusted_proxies: list(values, "server.trusted_proxies")
+                    .into_iter()
+                    .map(|address: IpAddr| address.to_canonical())
+                    .collect(),
             },
             clouds: values.find(clouds::SECTION).and_then(clouds::parse).expect(CHECKED),
             data: DataSettings {

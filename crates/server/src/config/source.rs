@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use zeroize::Zeroizing;
 
 use super::ConfigError;
@@ -83,10 +83,17 @@ pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A network, or an address as the network of it alone. Bits behind the prefix are mostly a slip of the prefix, which
-/// would open more than was meant.
+/// would open more than was meant. IPv4 addresses in IPv6 spelling (`::ffff:10.0.0.0/104`) become plain ones, as the
+/// addresses of peers do before they are looked up.
 pub(super) fn parse_network(text: &str) -> Option<IpNet> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    network.filter(|network: &IpNet| *network == network.trunc())
+    network.filter(|network: &IpNet| *network == network.trunc()).map(canonical)
+}
+
+fn canonical(network: IpNet) -> IpNet {
+    let plain = |it: &Ipv6Net| Some((it.addr().to_ipv4_mapped()?, it.prefix_len().checked_sub(96)?));
+    let plain = if let IpNet::V6(mapped) = &network { plain(mapped) } else { None };
+    plain.and_then(|(address, prefix)| IpNet::new(address.into(), prefix).ok()).unwrap_or(network)
 }
 
 /// The values of a TOML file.

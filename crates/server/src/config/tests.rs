@@ -184,7 +184,8 @@ fn hosts_are_mapped_to_clouds_by_a_section_or_a_variable() {
 fn the_gates_rules_come_from_a_file_or_a_variable() {
     let file = "[gate]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nshared_secret = \"sixteen-or-more!\"\n\
         [[gate.rules]]\nhost = \"A.Example\"\npath = \"/dav/\"\nmethods = [\"GET\", \"M-SEARCH\"]\n\
-        permission = \"files:read\"\nstorage = \"s\"\ncloud = \"c\"\n[[gate.rules]]\nfree = true\n";
+        permission = \"files:read\"\nstorage = \"s\"\nlinks = true\ncloud = \"c\"\nchallenge = \"basic\"\n\
+        [[gate.rules]]\nfree = true\n";
     let gate = load(file, &[], &[]).unwrap().gate;
     assert_eq!(gate.trusted_proxies.len(), 2);
     assert!(gate.shared_secret.is_some());
@@ -194,7 +195,8 @@ fn the_gates_rules_come_from_a_file_or_a_variable() {
     assert_eq!(first.methods.as_ref().unwrap(), &["GET", "M-SEARCH"]);
     let demanded = ["files:read", "s", "c"].map(|it| Some(it.to_owned()));
     let [permission, storage, cloud] = demanded;
-    assert_eq!(first.demand, GateDemand { permission, storage, cloud, free: false });
+    assert_eq!(first.demand, GateDemand { permission, storage, links: true, cloud, free: false });
+    assert_eq!((first.challenge, second.challenge), (GateChallenge::Basic, GateChallenge::Bearer));
     assert_eq!(
         *second,
         GateRule { demand: GateDemand { free: true, ..Default::default() }, ..Default::default() }
@@ -221,6 +223,10 @@ fn a_fault_in_a_rule_is_named_and_never_shown() {
         ("permission = \"Canary\"", "gate.rules[0].permission: expected a permission"),
         ("storage = \"\"", "gate.rules[0].storage: expected a storage id"),
         ("cloud = \"canary!\"", "gate.rules[0].cloud: expected a cloud id"),
+        ("path = \"/a;canary\"", "gate.rules[0].path: expected a decoded path"),
+        ("links = \"canary\"", "gate.rules[0].links: expected true or false"),
+        ("challenge = \"canary\"", "gate.rules[0].challenge: expected bearer or basic"),
+        ("challenge = true", "gate.rules[0].challenge: expected bearer or basic"),
         ("free = \"canary\"", "gate.rules[0].free: expected true or false"),
         ("", "gate.rules: expected a list of rules"),
     ] {
@@ -270,4 +276,15 @@ fn networks_are_listed_by_prefix_and_a_slip_of_the_prefix_is_refused() {
             "{wrong}: {error}"
         );
     }
+}
+
+#[test]
+fn proxies_in_the_ipv6_spelling_of_ipv4_are_those_of_ipv4() {
+    let file = "[gate]\ntrusted_proxies = [\"::ffff:10.0.0.0/104\", \"::ffff:192.0.2.1\", \"2001:db8::/32\"]\n\
+        [server]\ntrusted_proxies = [\"::ffff:192.0.2.1\", \"::1\"]";
+    let config = load(file, &[], &[]).unwrap();
+    let plain = ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"].map(|network| network.parse().unwrap());
+    assert_eq!(config.gate.trusted_proxies, plain);
+    let plain = ["192.0.2.1", "::1"].map(|address| address.parse::<std::net::IpAddr>().unwrap());
+    assert_eq!(config.server.trusted_proxies, plain);
 }

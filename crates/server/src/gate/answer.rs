@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use countermark_core::DenyReason;
 use countermark_domain::cache::Entry;
 
+use crate::config::GateChallenge;
 use crate::problem::codes::{self, code_of_reason};
 use crate::problem::{BEARER_CHALLENGE, Code, ProblemBody};
 use crate::request_id::RequestId;
@@ -58,9 +59,9 @@ pub(super) enum Refused {
     /// The request breaks the grammar, as this says.
     Malformed(&'static str),
     /// Nothing was presented.
-    NoCredential,
+    NoCredential(GateChallenge),
     /// A decision about what was presented; the token and its uses once it is proven.
-    Denied { reason: DenyReason, token: Option<(Arc<Entry>, u64)> },
+    Denied { reason: DenyReason, token: Option<(Arc<Entry>, u64)>, challenge: GateChallenge },
     /// No decision could be made.
     Unavailable,
     /// A record cannot be read.
@@ -112,8 +113,8 @@ impl Refused {
             _ => None,
         };
         put_headers(&mut response, HeaderValue::from_static(code.name), token, NOT_KEPT);
-        if let Some(challenge) = self.challenge() {
-            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+        for challenge in self.challenges().into_iter().flatten() {
+            response.append_header((header::WWW_AUTHENTICATE, challenge));
         }
         if matches!(self, Self::Unavailable) {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("1")));
@@ -137,7 +138,7 @@ impl Refused {
             Self::Untrusted => &codes::UNTRUSTED_PROXY,
             Self::Untold => &codes::PROXY_HEADER_MISSING,
             Self::Malformed(_) => &codes::MALFORMED,
-            Self::NoCredential => &codes::NO_CREDENTIAL,
+            Self::NoCredential(_) => &codes::NO_CREDENTIAL,
             Self::Denied { reason, .. } => code_of_reason(*reason),
             Self::Unavailable => &codes::UNAVAILABLE,
             Self::Broken => &codes::INTERNAL,
@@ -149,7 +150,7 @@ impl Refused {
             Self::Untrusted => StatusCode::FORBIDDEN,
             Self::Untold | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Malformed(_) => statuses.malformed,
-            Self::NoCredential => StatusCode::UNAUTHORIZED,
+            Self::NoCredential(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Denied { reason, .. } => match reason {
                 DenyReason::Malformed => statuses.malformed,
@@ -164,18 +165,22 @@ impl Refused {
         }
     }
 
-    fn challenge(&self) -> Option<HeaderValue> {
+    /// Basic stands first: of several challenges, some proxies pass on the first one alone.
+    fn challenges(&self) -> [Option<HeaderValue>; 2] {
+        let asking = |challenge: &GateChallenge, bearer| {
+            [(*challenge == GateChallenge::Basic).then_some(BASIC), Some(bearer)]
+        };
         match self {
-            Self::NoCredential => Some(BEARER),
-            Self::Denied { reason, .. } => match reason {
+            Self::NoCredential(challenge) => asking(challenge, BEARER),
+            Self::Denied { reason, challenge, .. } => match reason {
                 DenyReason::UnknownToken | DenyReason::WrongType | DenyReason::BadSignature => {
-                    Some(BEARER_INVALID)
+                    asking(challenge, BEARER_INVALID)
                 }
-                DenyReason::AuthenticationRequired => Some(BASIC),
-                DenyReason::PermissionDenied => Some(BEARER_INSUFFICIENT),
-                _ => None,
+                DenyReason::AuthenticationRequired => [Some(BASIC), None],
+                DenyReason::PermissionDenied => [Some(BEARER_INSUFFICIENT), None],
+                _ => [None, None],
             },
-            _ => None,
+            _ => [None, None],
         }
     }
 }
@@ -238,7 +243,7 @@ mod tests {
     /// DESIGN's table, row by row: status for nginx, status for the others, challenge.
     #[test]
     fn each_refusal_has_its_status_and_challenge() {
-        let denied = |reason| Refused::Denied { reason, token: None };
+        let denied = |reason| Refused::Denied { reason, token: None, challenge: GateChallenge::Bearer };
         for reason in DenyReason::ALL {
             let (nginx, full, challenge) = match reason {
                 DenyReason::Malformed => (403, 400, ""),
@@ -258,7 +263,12 @@ mod tests {
             assert_statuses(&denied(reason), nginx, full, challenge);
         }
         assert_statuses(&Refused::Malformed("x"), 403, 400, "");
-        assert_statuses(&Refused::NoCredential, 401, 401, r#"Bearer realm="countermark""#);
+        assert_statuses(
+            &Refused::NoCredential(GateChallenge::Bearer),
+            401,
+            401,
+            r#"Bearer realm="countermark""#,
+        );
         assert_statuses(&Refused::Untrusted, 403, 403, "");
         assert_statuses(&Refused::Untold, 500, 500, "");
         assert_statuses(&Refused::Broken, 500, 500, "");
@@ -280,6 +290,29 @@ mod tests {
             assert_eq!(headers.get("cache-control").unwrap(), "no-store");
             assert_eq!(headers.contains_key("retry-after"), expected == 503);
         }
+    }
+
+    #[test]
+    fn under_a_rule_for_it_name_and_password_are_asked_for_first() {
+        let basic = r#"Basic realm="countermark", charset="UTF-8""#;
+        let shown = |refused| {
+            let answer = rendered(&refused, &FOR_NGINX);
+            let values = answer.headers().get_all("www-authenticate");
+            values.map(|it| it.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let denied = |reason| Refused::Denied { reason, token: None, challenge: GateChallenge::Basic };
+        let invalid = r#"Bearer realm="countermark", error="invalid_token""#;
+        assert_eq!(
+            shown(Refused::NoCredential(GateChallenge::Basic)),
+            [basic, r#"Bearer realm="countermark""#]
+        );
+        assert_eq!(shown(denied(DenyReason::UnknownToken)), [basic, invalid]);
+        assert_eq!(shown(denied(DenyReason::AuthenticationRequired)), [basic]);
+        assert_eq!(
+            shown(denied(DenyReason::PermissionDenied)),
+            [r#"Bearer realm="countermark", error="insufficient_scope""#]
+        );
+        assert!(shown(denied(DenyReason::Revoked)).is_empty());
     }
 
     #[test]

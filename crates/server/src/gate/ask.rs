@@ -11,9 +11,9 @@ use super::answer::{Pass, Refused};
 use super::credential::Presented;
 use super::heads::Heads;
 use super::original::{Original, Untold};
-use super::rules::{find_demand, usual_permission};
+use super::rules::{find_rule, usual_permission};
 use super::{Dialect, Gate, destination};
-use crate::config::GateDemand;
+use crate::config::{GateChallenge, GateRule};
 use crate::state::AppState;
 
 /// Decides; a counted use is durable before this returns.
@@ -45,9 +45,10 @@ pub(super) async fn ask(dialect: &Dialect, request: &HttpRequest, state: &AppSta
     }
     let presented = Presented::read(original.target, is_signed, &heads)
         .map_err(|_| Refused::Malformed("more than one credential was presented"))?;
-    let demand = gate.demand(&original, &host, &heads, is_signed)?;
-    let destination = destination_of(&original, &host, &heads)?;
-    decide(&state.service, gate, &Case { original, host, presented, demand, destination }).await
+    let rule = gate.rule(&original, &host, &heads, is_signed)?;
+    let destination = destination_of(&original, &heads)?;
+    let client = original.client.map(|address| address.to_string());
+    decide(&state.service, gate, &Case { original, host, presented, rule, destination, client }).await
 }
 
 /// All that the decision depends on.
@@ -55,8 +56,9 @@ struct Case<'a> {
     original: Original<'a>,
     host: Host,
     presented: Presented<'a>,
-    demand: Option<&'a GateDemand>,
+    rule: Option<&'a GateRule>,
     destination: Option<&'a str>,
+    client: Option<String>,
 }
 
 async fn decide(service: &Service, gate: &Gate, case: &Case<'_>) -> Result<Pass, Refused> {
@@ -71,7 +73,7 @@ async fn decide(service: &Service, gate: &Gate, case: &Case<'_>) -> Result<Pass,
     let token = answer.token.map(|entry| (entry, answer.used));
     match answer.verdict {
         Ok(_) => Ok(Pass { token, max_age }),
-        Err(reason) => Err(Refused::Denied { reason, token }),
+        Err(reason) => Err(Refused::Denied { reason, token, challenge: case.challenge() }),
     }
 }
 
@@ -85,16 +87,19 @@ impl Case<'_> {
             permission: Some(usual_permission(original.method)),
             bytes: original.bytes,
             content_type: original.content_type,
-            client: original.client,
+            client: self.client.as_deref(),
             ..Facts::default()
         };
-        if let Some(demand) = self.demand {
+        if let Some(GateRule { demand, .. }) = self.rule {
+            let is_spared = demand.links && matches!(self.presented, Presented::Link { .. });
+            facts.is_demanded_of_all =
+                !is_spared && (demand.permission.is_some() || demand.storage.is_some());
             facts.permission = demand.permission.as_deref().or(facts.permission);
             facts.storage = demand.storage.as_deref();
             facts.demanded_cloud = demand.cloud.as_deref();
         }
         let credential = match &self.presented {
-            Presented::Nothing => return Err(Refused::NoCredential),
+            Presented::Nothing => return Err(Refused::NoCredential(self.challenge())),
             Presented::Link { viewer } => {
                 // Host and path come from the link itself.
                 facts.viewer = viewer.as_ref().map(|basic| basic.pair());
@@ -113,8 +118,12 @@ impl Case<'_> {
             facts.path = Some(path_of(original.target));
             facts.upload = upload_of(original);
         }
-        let cost = if self.demand.is_some_and(|demand| demand.free) { 0 } else { 1 };
+        let cost = if self.rule.is_some_and(|rule| rule.demand.free) { 0 } else { 1 };
         Ok(Question { credential, facts, cost, dry_run: false, idempotency: None })
+    }
+
+    fn challenge(&self) -> GateChallenge {
+        self.rule.map(|rule| rule.challenge).unwrap_or_default()
     }
 
     /// Seconds until the first instant from which on the same link could be refused, and at most `most`; only for links
@@ -125,30 +134,20 @@ impl Case<'_> {
         if terms.limit.is_some() {
             return None;
         }
-        let url = SignedUrl::parse_target(self.host.clone(), self.original.target).ok()?;
-        let verified_until = match &terms.purpose {
-            countermark_core::Purpose::ImageUrl(image) => {
-                let mut slots = image.keys.iter();
-                slots.find(|slot| slot.version.number == url.key_version)?.version.verify_until
-            }
-            _ => None,
-        };
-        let now = service.now().get();
-        let ends = [url.expires, terms.expiry, verified_until].into_iter().flatten();
-        let nearest = ends.map(|end| end.get().saturating_sub(now)).min();
-        Some(nearest.map_or(most, |seconds| seconds.min(most))).filter(|seconds| *seconds > 0)
+        let left = answer.link_ends.map(|end| end.get().saturating_sub(service.now().get()));
+        Some(left.map_or(most, |seconds| seconds.min(most))).filter(|seconds| *seconds > 0)
     }
 }
 
 impl Gate {
-    /// The demand of the rule that the request meets. A MOVE or COPY meets that of its destination, too.
-    fn demand(
+    /// The rule that the request meets. The destination of a MOVE or COPY meets one with the same demand.
+    fn rule(
         &self,
         original: &Original<'_>,
         host: &Host,
         heads: &Heads<'_>,
         is_signed: bool,
-    ) -> Result<Option<&GateDemand>, Refused> {
+    ) -> Result<Option<&GateRule>, Refused> {
         if self.rules.is_empty() {
             return Ok(None);
         }
@@ -157,16 +156,21 @@ impl Gate {
         } else {
             Cow::Borrowed(path_of(original.target))
         };
-        let find = |path: &str| find_demand(&self.rules, host.as_str(), original.method, path);
-        let demand = find(&path).map_err(malformed)?;
+        let find = |path: &str| find_rule(&self.rules, host.as_str(), original.method, path);
+        let rule = find(&path).map_err(malformed)?;
         if is_move(original.method) && self.rules.iter().any(|rule| rule.path.is_some()) {
-            let outside = || Refused::Denied { reason: DenyReason::PathDenied, token: None };
-            let destination = destination_of(original, host, heads)?.ok_or_else(outside)?;
-            if find(destination).map_err(malformed)? != demand {
+            let outside = || Refused::Denied {
+                reason: DenyReason::PathDenied,
+                token: None,
+                challenge: GateChallenge::default(),
+            };
+            let destination = destination_of(original, heads)?.ok_or_else(outside)?;
+            let there = find(destination).map_err(malformed)?;
+            if there.map(|rule| &rule.demand) != rule.map(|rule| &rule.demand) {
                 return Err(outside());
             }
         }
-        Ok(demand)
+        Ok(rule)
     }
 
     fn failed(&self, error: &DomainError) -> Refused {
@@ -195,14 +199,10 @@ fn is_move(method: &str) -> bool {
     matches!(method, "MOVE" | "COPY")
 }
 
-fn destination_of<'a>(
-    original: &Original<'_>,
-    host: &Host,
-    heads: &Heads<'a>,
-) -> Result<Option<&'a str>, Refused> {
+fn destination_of<'a>(original: &Original<'_>, heads: &Heads<'a>) -> Result<Option<&'a str>, Refused> {
     let Some(value) = heads.destination.filter(|_| is_move(original.method)) else { return Ok(None) };
-    let path = destination::path(value, host);
-    path.map(Some).ok_or(Refused::Malformed("expected a path on the same host as the Destination"))
+    let path = destination::path(value, original.host);
+    path.map(Some).ok_or(Refused::Malformed("expected a path on the same host and port as the Destination"))
 }
 
 fn path_of(target: &str) -> &str {

@@ -23,7 +23,7 @@ pub(super) enum Client {
     List(&'static str),
 }
 
-/// Headers that the gate reads, none of them repeated.
+/// Headers that the gate reads, none of them repeated. An empty header that may be absent is absent.
 #[derive(Default)]
 pub(super) struct Heads<'a> {
     pub(super) target: Option<&'a HeaderValue>,
@@ -71,7 +71,18 @@ impl<'a> Heads<'a> {
                 return Err(Repeated);
             }
         }
-        Ok(heads)
+        Ok(heads.without_empty())
+    }
+
+    /// Some proxies send a header that they fill from one of the client's also where the client has sent none. An empty
+    /// `Destination` stays, to be refused.
+    fn without_empty(mut self) -> Self {
+        for place in
+            [&mut self.authorization, &mut self.custom_key, &mut self.origin, &mut self.preflight_method]
+        {
+            place.take_if(|value| value.is_empty());
+        }
+        self
     }
 
     fn place(&mut self, name: &str, names: &Names) -> Option<&mut Option<&'a HeaderValue>> {
@@ -203,6 +214,20 @@ mod tests {
         {
             assert!(read(&forwarded::NAMES, &[(name, "x")]).is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_empty_header_that_may_be_absent_is_absent() {
+        let names = ["Authorization", "X-Custom-Auth-Key", "Origin", "Access-Control-Request-Method"];
+        for (value, is_there) in [("", false), ("x", true)] {
+            let headers = headers(&names.map(|name| (name, value)));
+            let heads = Heads::read(&headers, &nginx::NAMES).unwrap();
+            for read in [heads.authorization, heads.custom_key, heads.origin, heads.preflight_method] {
+                assert_eq!(read.is_some(), is_there);
+            }
+        }
+        let twice = headers(&[("Authorization", ""), ("Authorization", "x")]);
+        assert_eq!(Heads::read(&twice, &nginx::NAMES).err(), Some(Repeated));
     }
 
     #[test]

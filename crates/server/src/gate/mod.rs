@@ -30,6 +30,9 @@ use crate::config::{GateRule, GateSettings};
 use crate::problem::ProblemBody;
 use crate::state::AppState;
 
+/// Stands before the paths of all dialects.
+pub const PREFIX: &str = "/v1/forward-auth/";
+
 /// The gate's settings, and what it has told the operator lately.
 #[derive(Debug)]
 pub struct Gate {

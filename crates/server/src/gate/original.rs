@@ -14,8 +14,8 @@ pub(super) struct Original<'a> {
     pub(super) method: &'a str,
     /// Host, port allowed.
     pub(super) host: &'a str,
-    /// An address in the proxy's spelling.
-    pub(super) client: Option<&'a str>,
+    /// IPv4 addresses in IPv6 spelling are plain.
+    pub(super) client: Option<IpAddr>,
     pub(super) bytes: Option<u64>,
     pub(super) content_type: Option<&'a str>,
 }
@@ -64,9 +64,11 @@ fn text(value: &HeaderValue) -> Result<&str, Untold> {
     value.to_str().map_err(|_| Untold::Unreadable)
 }
 
-/// A token as HTTP defines it, of at most 64 characters.
+/// A token as HTTP defines it, of at most 64 characters, and without lower-case letters: every method in use is written in
+/// capitals, and an origin that makes capitals of `put` would do what was not decided.
 fn is_method(text: &str) -> bool {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_token =
+        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=64).contains(&text.len()) && text.bytes().all(is_token)
 }
 
@@ -81,14 +83,13 @@ fn bytes(value: Option<&HeaderValue>) -> Result<Option<u64>, Untold> {
 }
 
 /// What is no address is no client: each of its requests then counts.
-fn client<'a>(value: &'a HeaderValue, named: &Client) -> Option<&'a str> {
+fn client(value: &HeaderValue, named: &Client) -> Option<IpAddr> {
     let text = value.to_str().ok()?;
     let address = match named {
         Client::Address(_) => text,
         Client::List(_) => text.rsplit(',').next().unwrap_or_default(),
     };
-    let address = address.trim();
-    address.parse::<IpAddr>().is_ok().then_some(address)
+    address.trim().parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -109,7 +110,8 @@ mod tests {
         let request = request.insert_header((changed.to_owned(), value)).to_http_request();
         let heads = Heads::read(request.headers(), &nginx::NAMES).unwrap();
         let original = nginx::original(&request, &heads)?;
-        let facts = [original.target, original.method, original.host, original.client.unwrap_or("-")];
+        let client = original.client.map_or("-".to_owned(), |it| it.to_string());
+        let facts = [original.target, original.method, original.host, &client];
         Ok((original.bytes.unwrap_or(999), facts.join(" ")))
     }
 
@@ -117,6 +119,8 @@ mod tests {
     fn nginx_tells_target_method_host_and_what_it_may() {
         let usual = |client| format!("/a?b PUT h.example {client}");
         assert_eq!(of_nginx("X-Real-IP", "192.0.2.1"), Ok((999, usual("192.0.2.1"))));
+        assert_eq!(of_nginx("X-Real-IP", "::ffff:192.0.2.1"), Ok((999, usual("192.0.2.1"))));
+        assert_eq!(of_nginx("X-Real-IP", "2001:DB8:0::1"), Ok((999, usual("2001:db8::1"))));
         assert_eq!(of_nginx("X-Real-IP", "unix:"), Ok((999, usual("-"))));
         assert_eq!(of_nginx("X-Real-IP", "192.0.2.1, 192.0.2.2"), Ok((999, usual("-"))));
         assert_eq!(of_nginx("X-Original-Content-Length", "7"), Ok((7, usual("-"))));
@@ -139,7 +143,7 @@ mod tests {
     fn what_cannot_be_meant_is_unreadable() {
         let long = "A".repeat(65);
         for (name, values) in [
-            ("X-Original-Method", vec!["GE T", "GET,PUT", "GET\t", "(", &long]),
+            ("X-Original-Method", vec!["GE T", "GET,PUT", "GET\t", "(", "get", "MoVE", "Put", &long]),
             ("X-Original-Content-Length", vec!["-1", "+1", "1 ", "0x1", "18446744073709551616"]),
         ] {
             for value in values {
@@ -184,6 +188,7 @@ mod tests {
             ("192.0.2.1, evil", None),
             ("", None),
         ] {
+            let expected = expected.map(|it| it.parse().unwrap());
             assert_eq!(client(&HeaderValue::from_static(list), &named), expected, "{list}");
         }
     }

@@ -1,30 +1,30 @@
-//! Which demand of the configuration a request meets.
+//! Which rule of the configuration a request meets.
 
-use countermark_core::{Malformed, find_ambiguity};
+use countermark_core::{Malformed, find_rule_ambiguity};
 
-use crate::config::{GateDemand, GateRule};
+use crate::config::GateRule;
 
-/// The demand of the first rule that matches; `host` is canonical, `path` undecoded and without query.
+/// The first rule that matches; `host` is canonical, `path` undecoded and without query.
 ///
 /// # Errors
 /// The path could be read in two ways, and a rule would have to know which.
-pub(super) fn find_demand<'r>(
+pub(super) fn find_rule<'r>(
     rules: &'r [GateRule],
     host: &str,
     method: &str,
     path: &str,
-) -> Result<Option<&'r GateDemand>, Malformed> {
+) -> Result<Option<&'r GateRule>, Malformed> {
     let concerns = |rule: &&GateRule| {
         rule.host.as_deref().is_none_or(|it| it == host)
             && rule.methods.as_ref().is_none_or(|methods| methods.iter().any(|it| it == method))
     };
     for rule in rules.iter().filter(concerns) {
-        let Some(prefix) = &rule.path else { return Ok(Some(&rule.demand)) };
-        if let Some(ambiguity) = find_ambiguity(path) {
+        let Some(prefix) = &rule.path else { return Ok(Some(rule)) };
+        if let Some(ambiguity) = find_rule_ambiguity(path) {
             return Err(ambiguity);
         }
         if prefix.covers(path) {
-            return Ok(Some(&rule.demand));
+            return Ok(Some(rule));
         }
     }
     Ok(None)
@@ -40,6 +40,7 @@ mod tests {
     use countermark_core::BasePath;
 
     use super::*;
+    use crate::config::GateDemand;
 
     fn rule(host: &str, path: &str, methods: &[&str], permission: &str) -> GateRule {
         GateRule {
@@ -47,13 +48,14 @@ mod tests {
             path: BasePath::parse(path).ok(),
             methods: Some(methods.iter().map(|it| it.to_string()).collect()).filter(|_| !methods.is_empty()),
             demand: GateDemand { permission: Some(permission.to_owned()), ..GateDemand::default() },
+            ..GateRule::default()
         }
     }
 
     fn found(rules: &[GateRule], host: &str, method: &str, path: &str) -> String {
-        match find_demand(rules, host, method, path) {
+        match find_rule(rules, host, method, path) {
             Ok(None) => "none".to_owned(),
-            Ok(Some(demand)) => demand.permission.clone().unwrap(),
+            Ok(Some(rule)) => rule.demand.permission.clone().unwrap(),
             Err(_) => "ambiguous".to_owned(),
         }
     }
@@ -81,7 +83,19 @@ mod tests {
 
     #[test]
     fn an_ambiguous_path_is_refused_once_a_prefix_would_have_to_be_tried() {
-        let ambiguous = ["/x//y", "/y/%2e%2e/x", "/y%2fx", "//x", "/x%5c", "/%2578"];
+        let ambiguous = [
+            "/x//y",
+            "/y/%2e%2e/x",
+            "/y%2fx",
+            "//x",
+            "/x%5c",
+            "/%2578",
+            "/x;a",
+            "/x;/y",
+            "/y/..;/x",
+            "/x%3By",
+            "/z/a;b=c",
+        ];
         let rules = [rule("a", "", &["PUT"], "one"), rule("a", "/x", &["GET", "PUT"], "two")];
         for path in ambiguous {
             assert_eq!(found(&rules, "a", "GET", path), "ambiguous", "{path}");

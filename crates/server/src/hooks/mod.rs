@@ -6,6 +6,9 @@ use actix_web::web::ServiceConfig;
 
 use crate::resource::at;
 
+/// Stands before the paths of all hooks.
+pub const PREFIX: &str = "/v1/hooks/";
+
 /// Registers the hooks.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(at("/v1/hooks/tusd").post(tusd::receive_tusd_hook));

@@ -227,7 +227,7 @@ impl AuthorizeRequest<'_> {
 
     /// The client's address in one spelling.
     pub fn client(&self) -> Option<String> {
-        self.request.as_ref()?.client_ip.map(|address| address.0.to_string())
+        self.request.as_ref()?.client_ip.map(|address| address.0.to_canonical().to_string())
     }
 }
 
@@ -248,6 +248,7 @@ impl WireFacts<'_> {
             viewer: self.basic.as_ref().map(|basic| (&*basic.username, &*basic.password)),
             upload: self.upload_id,
             demanded_cloud: None,
+            is_demanded_of_all: false,
         }
     }
 }
