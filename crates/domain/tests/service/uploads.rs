@@ -106,28 +106,35 @@ async fn an_abort_gives_one_use_back_and_the_cache_knows_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_cache_follows_uploads_and_plain_uses_in_their_order() {
+async fn the_cache_follows_uploads_uses_aborts_and_flushes_in_their_order() {
     let here = Arc::new(Installation::new().await);
-    let issued = here.issue(upload(Some(10_000))).await;
-    let value: Arc<str> = value(&issued).into();
-    // Few at once and often: only the last figure of each round can be overwritten by an earlier one.
-    for round in 1..=200 {
-        let asking = (0..4).map(|number| {
-            let (here, value) = (Arc::clone(&here), Arc::clone(&value));
-            tokio::spawn(async move {
-                if number % 2 == 0 {
-                    let (begun, _) = here.begin(&order(&value)).await.unwrap();
-                    here.complete(&begun).await.unwrap();
-                } else {
-                    let facts = Facts { method: Some("POST"), ..Facts::default() };
-                    here.ask(ask_with(Credential::Value(&value), facts)).await.unwrap();
-                }
-            })
-        });
-        for asked in asking.collect::<Vec<_>>() {
-            asked.await.unwrap();
+    for limit in [Some(10_000), None] {
+        let issued = here.issue(upload(limit)).await;
+        let value: Arc<str> = value(&issued).into();
+        // Few at once and often: only the last figure of each round can be overwritten by an earlier one.
+        for round in 1..=150 {
+            let asking = (0..5).map(|number| {
+                let (here, value) = (Arc::clone(&here), Arc::clone(&value));
+                tokio::spawn(async move {
+                    match number {
+                        0 | 1 => {
+                            let (begun, _) = here.begin(&order(&value)).await.unwrap();
+                            if number == 0 { here.complete(&begun).await } else { here.abort(&begun).await }
+                                .unwrap();
+                        }
+                        2 => here.service.flush().await.unwrap(),
+                        _ => {
+                            let facts = Facts { method: Some("POST"), ..Facts::default() };
+                            here.ask(ask_with(Credential::Value(&value), facts)).await.unwrap();
+                        }
+                    }
+                })
+            });
+            for asked in asking.collect::<Vec<_>>() {
+                asked.await.unwrap();
+            }
+            assert_eq!(here.known_used(&value).await, round * 3, "{limit:?}");
         }
-        assert_eq!(here.known_used(&value).await, round * 4);
     }
 }
 
