@@ -116,6 +116,27 @@ fn a_holder_begins_alone_and_cannot_win_his_use_back() {
 }
 
 #[test]
+fn a_key_bound_to_a_cloud_reaches_its_own_uploads_and_no_foreign_ones() {
+    let server = TestServer::start();
+    let mut admin = server.admin();
+    let (token, value) = admin.issue_upload(Some(3));
+    let foreign = begun(&mut admin, &value);
+    let key = admin.issue(&json!({"type": "apiKey", "permissions": ["authorize"], "clouds": ["c1"]}));
+    let mut bound = server.caller(key["value"].as_str().unwrap());
+    let looked_at = bound.call("GET", &format!("/v1/uploads/{foreign}"), None);
+    assert_eq!(refusal(&looked_at), refused(404, "NOT_FOUND"));
+    assert_eq!(refusal(&complete(&mut bound, &foreign)), refused(404, "NOT_FOUND"));
+    assert_eq!(refusal(&abort(&mut bound, &foreign)), refused(404, "NOT_FOUND"));
+    assert_eq!(view(&mut admin, &foreign)["state"], "reserved");
+    let own = begun(&mut bound, &value);
+    assert_eq!(view(&mut bound, &own)["state"], "reserved");
+    assert_eq!(complete(&mut bound, &own).status, 200);
+    let own = begun(&mut bound, &value);
+    assert_eq!(abort(&mut bound, &own).status, 200);
+    assert_eq!(admin.used(&token), 2);
+}
+
+#[test]
 fn who_begins_says_so_in_exactly_one_way() {
     let server = TestServer::start();
     let mut admin = server.admin();

@@ -46,7 +46,7 @@ pub use target::{find_target_fault, looks_signed};
 pub use time::UnixSeconds;
 pub use token::{
     About, ApiTerms, Counting, Dialect, ImageTerms, KeySlot, Purpose, SecretState, SecretVersion, Status,
-    Terms, Token, UploadTerms, Usage, ValueDigest, ValueSlot, ViewerPassword,
+    Tally, Terms, Token, UploadTerms, Usage, ValueDigest, ValueSlot, ViewerPassword,
 };
 pub use upload::{UploadExtra, UploadParameters};
 pub use value::{InvalidValue, TokenValue, ValueKind, may_be_credential, preview};

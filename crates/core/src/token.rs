@@ -276,8 +276,37 @@ impl Dialect {
 pub struct Usage {
     /// Uses so far; exact under a limit, else a statistic that is written at most 5 s late.
     pub used: u64,
+    /// Uses that have gone back in the whole life.
+    pub given_back: u64,
     /// When the last use was granted.
     pub last_used_at: Option<UnixSeconds>,
+}
+
+impl Usage {
+    /// The two figures that only together tell which of two readings is the later one.
+    pub const fn tally(&self) -> Tally {
+        Tally { used: self.used, given_back: self.given_back }
+    }
+}
+
+/// How many uses of a token had been taken and given back at one instant of its life.
+///
+/// Each use taken raises `used` by one; each one given back lowers it by one and raises `given_back` by one. So
+/// `used + 2 * given_back` grows with every change, and whoever gets readings in any order can tell the latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Uses so far, without those that have gone back.
+    pub used: u64,
+    /// Uses that have gone back.
+    pub given_back: u64,
+}
+
+impl Tally {
+    /// Whether this was read of the same token after `other`, with a change in between.
+    pub fn is_later_than(&self, other: &Self) -> bool {
+        let changes = |it: &Self| u128::from(it.used) + 2 * u128::from(it.given_back);
+        changes(self) > changes(other)
+    }
 }
 
 /// What a token amounts to at one instant: the first that applies, in this order.

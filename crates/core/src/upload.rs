@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mime::MimeGlob;
+use crate::path_scope::find_ambiguity;
 use crate::reason::DenyReason;
 
 /// The `extra` of an upload token. Absent members direct nothing and constrain nothing.
@@ -107,7 +108,7 @@ impl UploadExtra {
             && self
                 .public_id_prefix
                 .as_deref()
-                .is_none_or(|it| public_id.is_some_and(|id| id.starts_with(it)))
+                .is_none_or(|it| public_id.is_some_and(|id| id.starts_with(it) && is_plain(id)))
     }
 
     fn direct_tags(&self, asked: Vec<String>) -> Vec<String> {
@@ -134,6 +135,11 @@ impl UploadExtra {
             .collect();
         if parts.is_empty() { None } else { Some(parts.join("/")) }
     }
+}
+
+/// Whether the name, where it becomes a path, leads nowhere else than it says: `in/../x` begins with `in/` and is not in it.
+fn is_plain(public_id: &str) -> bool {
+    find_ambiguity(&format!("/{}", public_id.strip_prefix('/').unwrap_or(public_id))).is_none()
 }
 
 fn non_empty(text: Option<String>) -> Option<String> {
@@ -208,5 +214,20 @@ mod tests {
         assert!(!extra.admits(None, None, Some("out/a")) && !extra.admits(None, None, None));
         let fixed = UploadExtra { public_id: Some("in/fixed".into()), ..extra };
         assert!(fixed.admits(None, None, Some("out/a")), "the directive replaces what the client asks for");
+    }
+
+    #[test]
+    fn a_name_under_a_prefix_must_not_lead_out_of_it_as_a_path() {
+        let extra = UploadExtra { public_id_prefix: Some("in/".into()), ..UploadExtra::default() };
+        for id in ["in/../x", "in/%2e%2e/x", "in//x", "in/..%2fx", r"in/\..\x", "in/./x", "in/x/..", "in/%zz"]
+        {
+            assert!(!extra.admits(None, None, Some(id)), "{id}");
+        }
+        for id in ["in/x", "in/a/b..c", "in/ü", "in/a%20b"] {
+            assert!(extra.admits(None, None, Some(id)), "{id}");
+        }
+        assert!(UploadExtra::default().admits(None, None, Some("in/../x")), "no prefix, no place to stay in");
+        let rooted = UploadExtra { public_id_prefix: Some("/in/".into()), ..UploadExtra::default() };
+        assert!(rooted.admits(None, None, Some("/in/x")) && !rooted.admits(None, None, Some("/in/../x")));
     }
 }

@@ -202,7 +202,7 @@ impl Service {
             if let Some(answer) = self.attempt(&entry, &presented, question).await? {
                 return Ok(answer.about(&presented));
             }
-            self.cache.forget(entry.terms.id);
+            self.cache.forget(&entry);
         }
         Err(StoreError::Unavailable("the token changed faster than it could be decided".to_owned()).into())
     }
@@ -289,7 +289,7 @@ impl Service {
             return Ok(self.answer_if_current(question, entry, Ok(grant), has_waited, now));
         }
         let outcome = match &*self.combiner.read().await {
-            Some(combiner) => combiner.take(entry, request).await?,
+            Some(combiner) => combiner.take(request).await?,
             None => return Err(DomainError::Overloaded),
         };
         let (verdict, used) = match outcome {
@@ -453,8 +453,11 @@ impl Service {
         }
         // Up to a wrong signature the asker has not proven to hold the token: it learns nothing of it.
         let is_proven = verdict.err().is_none_or(|reason| reason > DenyReason::BadSignature);
-        // Without a limit the store's figure lacks what is still to be flushed.
-        let used = stored_used.filter(|_| entry.terms.limit.is_some()).unwrap_or_else(|| entry.used());
+        let used = match stored_used {
+            Some(used) if entry.terms.limit.is_some() => used,
+            // Without a limit the store's figure lacks what is still to be flushed.
+            stored => entry.used().max(stored.unwrap_or_default()),
+        };
         Answer { verdict, token: is_proven.then(|| Arc::clone(entry)), used, link_ends: None }
     }
 }

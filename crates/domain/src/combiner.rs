@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::cache::Entry;
+use crate::cache::Cache;
 use crate::clock::Timekeeper;
 use crate::error::DomainError;
 use crate::store::{Store, StoreError, UseOutcome, UseRequest};
@@ -21,7 +21,6 @@ const QUEUE: usize = 16_384;
 
 struct Waiting {
     request: UseRequest,
-    entry: Arc<Entry>,
     answer: oneshot::Sender<Result<UseOutcome, StoreError>>,
 }
 
@@ -34,8 +33,8 @@ impl Combiner {
     /// Starts the thread that combines; it ends once the combiner is dropped and everything taken is answered.
     pub(crate) fn start(
         store: Arc<dyn Store>,
+        cache: Arc<Cache>,
         time: Arc<Timekeeper>,
-        booking: Arc<Mutex<()>>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
@@ -44,21 +43,16 @@ impl Combiner {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .build()
                     .expect("a runtime without timers and I/O needs no resources");
-                runtime.block_on(combine(waiting, &*store, &time, &booking));
+                runtime.block_on(combine(waiting, &*store, &cache, &time));
             })
             .expect("the process may start a thread");
         (Self { queue }, thread)
     }
 
     /// Takes one use. Once queued it is taken even if the caller no longer waits for the answer.
-    pub(crate) async fn take(
-        &self,
-        entry: &Arc<Entry>,
-        request: UseRequest,
-    ) -> Result<UseOutcome, DomainError> {
+    pub(crate) async fn take(&self, request: UseRequest) -> Result<UseOutcome, DomainError> {
         let (answer, outcome) = oneshot::channel();
-        let waiting = Waiting { request, entry: Arc::clone(entry), answer };
-        self.queue.try_send(waiting).map_err(|_| DomainError::Overloaded)?;
+        self.queue.try_send(Waiting { request, answer }).map_err(|_| DomainError::Overloaded)?;
         match outcome.await {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(StoreError::Unavailable("the service is shutting down".to_owned()).into()),
@@ -66,22 +60,14 @@ impl Combiner {
     }
 }
 
-async fn combine(
-    mut waiting: mpsc::Receiver<Waiting>,
-    store: &dyn Store,
-    time: &Timekeeper,
-    booking: &Mutex<()>,
-) {
+async fn combine(mut waiting: mpsc::Receiver<Waiting>, store: &dyn Store, cache: &Cache, time: &Timekeeper) {
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let requests: Vec<UseRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
-        let _booking = booking.lock().await;
         match store.take_uses(&requests, time.now()).await {
-            Ok(outcomes) => {
-                for (waiting, outcome) in batch.drain(..).zip(outcomes) {
-                    if let UseOutcome::Granted { used } | UseOutcome::Exhausted { used } = outcome {
-                        waiting.entry.set_used(used);
-                    }
+            Ok(booked) => {
+                cache.book(&booked.tallies);
+                for (waiting, outcome) in batch.drain(..).zip(booked.outcome) {
                     // Whoever no longer waits has lost the answer, not the use.
                     let _ = waiting.answer.send(Ok(outcome));
                 }

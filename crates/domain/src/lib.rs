@@ -51,6 +51,6 @@ pub use issue::{Issued, Outcome, Repeatable};
 pub use service::{NotReady, Service};
 pub use sign::SigningOrder;
 pub use update::{ExtraPatch, MAX_LABELS, NotifyPatch, TokenPatch, UploadPatch};
-pub use upload::{UploadAnswer, UploadOrder, UploadResult, UploadSettings, UploadStanding};
+pub use upload::{UploadAnswer, UploadAsker, UploadOrder, UploadResult, UploadSettings, UploadStanding};
 pub use upload_report::MAX_REPORT_BYTES;
 pub use view::Page;

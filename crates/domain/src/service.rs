@@ -29,9 +29,6 @@ pub struct Service {
     pub(crate) viewers: Viewers,
     pub(crate) windows: Windows,
     pub(crate) uploads: UploadSettings,
-    /// Held from the transaction that changes uses until the cache knows of it: figures are taken over in the order of
-    /// their transactions.
-    pub(crate) booking: Arc<tokio::sync::Mutex<()>>,
     pub(crate) deliveries: Deliveries,
     /// How long before its expiry a token is told to be expiring.
     pub(crate) expiring_before_seconds: u64,
@@ -63,9 +60,8 @@ pub enum NotReady {
 impl Service {
     /// A service over `store`, whose changes must be told to the same `cache`.
     pub fn new(store: Arc<dyn Store>, cache: Arc<Cache>, time: Arc<Timekeeper>, rng: Arc<dyn Rng>) -> Self {
-        let booking = Arc::default();
         let (combiner, combining) =
-            Combiner::start(Arc::clone(&store), Arc::clone(&time), Arc::clone(&booking));
+            Combiner::start(Arc::clone(&store), Arc::clone(&cache), Arc::clone(&time));
         Self {
             viewers: Viewers::new(&*rng),
             store,
@@ -77,7 +73,6 @@ impl Service {
             statistics: Collector::default(),
             windows: Windows::new(),
             uploads: UploadSettings::default(),
-            booking,
             deliveries: Deliveries::default(),
             expiring_before_seconds: 86_400,
             last_ping: tokio::sync::Mutex::default(),
@@ -156,7 +151,7 @@ impl Service {
     pub async fn flush(&self) -> Result<(), StoreError> {
         let now = self.time.now();
         self.store.raise_highest_time(now).await?;
-        self.statistics.flush(&*self.store, now).await
+        self.statistics.flush(&*self.store, &self.cache, now).await
     }
 
     /// Removes at most 1,000 expired tokens that are marked for it; how many it were.
@@ -189,9 +184,10 @@ impl Service {
                 Known::Token(entry) => return Ok(Some(entry)),
                 Known::Absent => return Ok(None),
                 Known::Unknown => {
+                    let begin = self.cache.begin_read();
                     let snapshot = self.store.find(by).await?;
                     let entry = snapshot.found.map(|token| Arc::new(Entry::new(token)));
-                    if let Some(entry) = self.cache.fill(by, snapshot.position, entry) {
+                    if let Some(entry) = self.cache.fill(by, begin, snapshot.position, entry) {
                         return Ok(entry);
                     }
                 }

@@ -1,11 +1,12 @@
 //! Figures that may lag behind: granted uses and refusals per token and hour, decisions per code.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countermark_core::{DenyReason, UnixSeconds};
+use countermark_core::{DenyReason, Tally, TokenId, UnixSeconds};
 
-use crate::cache::{Entry, Unflushed};
+use crate::cache::{Cache, Entry, Unflushed};
 use crate::store::{Statistics, Store, StoreError, TokenStatistic};
 
 /// Collects figures in memory until a flush writes them, a few seconds late.
@@ -45,7 +46,12 @@ impl Collector {
     }
 
     /// Writes what has been collected; what a failing store refuses is kept for the next time.
-    pub(crate) async fn flush(&self, store: &dyn Store, now: UnixSeconds) -> Result<(), StoreError> {
+    pub(crate) async fn flush(
+        &self,
+        store: &dyn Store,
+        cache: &Cache,
+        now: UnixSeconds,
+    ) -> Result<(), StoreError> {
         let hour = UnixSeconds::new(now.get() / 3600 * 3600).unwrap_or_default();
         // What is queued while this runs waits for the next flush: under load it would otherwise never end.
         let queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner).len();
@@ -57,10 +63,15 @@ impl Collector {
                 break;
             }
             let tokens = batch.iter().map(|(entry, figures)| statistic(entry, *figures)).collect();
-            if let Err(error) = store.add_statistics(&Statistics { tokens, decisions, hour }).await {
-                self.put_back(batch);
-                return Err(error);
-            }
+            let tallies = match store.add_statistics(&Statistics { tokens, decisions, hour }).await {
+                Ok(booked) => booked.tallies,
+                Err(error) => {
+                    self.put_back(batch);
+                    return Err(error);
+                }
+            };
+            settle(&batch, &tallies);
+            cache.book(&tallies);
             *self.flushed.lock().unwrap_or_else(PoisonError::into_inner) = totals;
         }
         Ok(())
@@ -99,6 +110,14 @@ impl Collector {
                 self.queue(&entry);
             }
         }
+    }
+}
+
+/// Of several entries of one token, each had its own uses to tell of.
+fn settle(batch: &[(Arc<Entry>, Unflushed)], tallies: &[(TokenId, Tally)]) {
+    let tallies: HashMap<TokenId, Tally> = tallies.iter().copied().collect();
+    for (entry, figures) in batch.iter().filter(|(_, figures)| figures.unwritten > 0) {
+        entry.settle(*figures, tallies.get(&entry.terms.id).copied());
     }
 }
 

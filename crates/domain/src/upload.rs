@@ -10,11 +10,13 @@ use serde_json::Value;
 
 use crate::authorize::{ATTEMPTS, Credential, Presented};
 use crate::cache::Entry;
+use crate::caller::Caller;
 use crate::error::DomainError;
 use crate::idempotency::Idempotency;
 use crate::service::Service;
 use crate::store::{
-    Lookup, NewNotification, NewUpload, StoreError, Upload, UploadBegun, UploadEnd, UploadEnded, UploadState,
+    Booked, Lookup, NewNotification, NewUpload, StoreError, Upload, UploadBegun, UploadEnd, UploadEnded,
+    UploadState,
 };
 use crate::upload_report;
 
@@ -52,6 +54,15 @@ pub enum UploadAnswer {
         /// The token, once the credential is proven to be its own.
         token: Option<Arc<Entry>>,
     },
+}
+
+/// Who asks for an upload or ends it. What he does not reach is answered like what does not exist.
+#[derive(Clone, Copy, Debug)]
+pub enum UploadAsker<'a> {
+    /// An API key reaches the uploads that it has begun and those of the tokens that it sees.
+    Caller(&'a Caller),
+    /// An upload server that is no API key and has proven itself otherwise reaches the uploads begun under this id.
+    Server(TokenId),
 }
 
 /// What an upload has become, as its server reports it.
@@ -113,7 +124,7 @@ impl Service {
             if let Some(answer) = self.try_upload(&entry, value, order).await? {
                 return Ok(answer);
             }
-            self.cache.forget(entry.terms.id);
+            self.cache.forget(&entry);
         }
         Err(StoreError::Unavailable("the token changed faster than it could be decided".to_owned()).into())
     }
@@ -122,9 +133,14 @@ impl Service {
     ///
     /// # Errors
     /// [`DomainError::NotFound`] and store errors.
-    pub async fn view_upload(&self, id: UploadId) -> Result<Upload, DomainError> {
+    pub async fn view_upload(&self, asker: UploadAsker<'_>, id: UploadId) -> Result<Upload, DomainError> {
         let upload = self.store.find_upload(id).await?.ok_or(DomainError::NotFound)?;
-        Ok(upload.at(self.time.now()))
+        let reaches = match asker {
+            UploadAsker::Server(server) => upload.began_by == Some(server),
+            UploadAsker::Caller(caller) if upload.began_by == Some(caller.id()) => true,
+            UploadAsker::Caller(caller) => self.exists(caller, upload.token).await?,
+        };
+        if reaches { Ok(upload.at(self.time.now())) } else { Err(DomainError::NotFound) }
     }
 
     /// Makes the use of an upload final and queues its notifications, if the real figures are as the token demands.
@@ -136,11 +152,12 @@ impl Service {
     /// store errors.
     pub async fn complete_upload(
         &self,
+        asker: UploadAsker<'_>,
         id: UploadId,
         result: &UploadResult<'_>,
     ) -> Result<UploadStanding, DomainError> {
         let report = upload_report::canonical(result.report)?;
-        let upload = self.view_upload(id).await?;
+        let upload = self.view_upload(asker, id).await?;
         let mut notifications = Vec::new();
         if upload.state == UploadState::Reserved {
             let completion = Completion {
@@ -159,7 +176,12 @@ impl Service {
     ///
     /// # Errors
     /// [`DomainError::NotFound`], [`DomainError::UploadClosed`] and store errors.
-    pub async fn abort_upload(&self, id: UploadId) -> Result<UploadStanding, DomainError> {
+    pub async fn abort_upload(
+        &self,
+        asker: UploadAsker<'_>,
+        id: UploadId,
+    ) -> Result<UploadStanding, DomainError> {
+        self.view_upload(asker, id).await?;
         self.end_upload(id, UploadEnd::Abort).await
     }
 
@@ -169,12 +191,9 @@ impl Service {
     /// # Errors
     /// Whatever the store says.
     pub async fn expire_uploads(&self) -> Result<u64, StoreError> {
-        let _booking = self.booking.lock().await;
         let expired = self.store.expire_uploads(self.time.now(), EXPIRED_AT_ONCE).await?;
-        for token in expired.given_back {
-            self.cache.forget(token);
-        }
-        Ok(expired.ended)
+        self.cache.book(&expired.tallies);
+        Ok(expired.outcome)
     }
 
     /// One decision and, if it allows, the reservation; `None` if the record was no longer what was decided on.
@@ -195,7 +214,7 @@ impl Service {
             Err(reason) => return Ok(Some(self.refuse_upload(Some(entry), reason))),
         };
         let upload = new.upload.clone();
-        let (begun, used) = match self.book_upload(entry, new).await? {
+        let (begun, used) = match self.reserve_upload(new).await? {
             UploadBegun::Reserved { used } => {
                 self.statistics.note_allowed(entry, 1, true, now);
                 (upload, used)
@@ -248,39 +267,14 @@ impl Service {
         NewUpload { upload, revision: terms.revision, idempotency, open_at_most }
     }
 
-    /// Runs to its end even if the caller no longer waits: the cache must learn what the store has counted.
-    async fn book_upload(&self, entry: &Arc<Entry>, new: NewUpload) -> Result<UploadBegun, DomainError> {
-        let (store, booking, entry) = (Arc::clone(&self.store), Arc::clone(&self.booking), Arc::clone(entry));
-        let time = Arc::clone(&self.time);
-        let booked = tokio::spawn(async move {
-            let _booking = booking.lock().await;
-            let begun = store.begin_upload(new, time.now()).await?;
-            if let UploadBegun::Reserved { used }
-            | UploadBegun::Repeated { used, .. }
-            | UploadBegun::Exhausted { used } = begun
-            {
-                entry.set_used(used);
-            }
-            Ok(begun)
-        });
-        finished(booked).await
+    async fn reserve_upload(&self, new: NewUpload) -> Result<UploadBegun, DomainError> {
+        let (store, time) = (Arc::clone(&self.store), Arc::clone(&self.time));
+        self.booked(async move { store.begin_upload(new, time.now()).await }).await
     }
 
     async fn end_upload(&self, id: UploadId, end: UploadEnd) -> Result<UploadStanding, DomainError> {
-        let (store, booking, cache) =
-            (Arc::clone(&self.store), Arc::clone(&self.booking), Arc::clone(&self.cache));
-        let time = Arc::clone(&self.time);
-        let ended = tokio::spawn(async move {
-            let _booking = booking.lock().await;
-            let ended = store.end_upload(id, end, time.now()).await?;
-            if let UploadEnded::Ended { upload, .. } | UploadEnded::Closed(upload) = &ended
-                && upload.state == UploadState::Aborted
-            {
-                cache.forget(upload.token);
-            }
-            Ok(ended)
-        });
-        match finished(ended).await? {
+        let (store, time) = (Arc::clone(&self.store), Arc::clone(&self.time));
+        match self.booked(async move { store.end_upload(id, end, time.now()).await }).await? {
             UploadEnded::Ended { upload, counter: (used, limit) } => {
                 let remaining = limit.map(|limit| limit.saturating_sub(used));
                 Ok(UploadStanding { upload: *upload, remaining })
@@ -313,11 +307,21 @@ impl Service {
         };
         upload.extra.notification_urls.iter().map(tell).collect()
     }
-}
 
-async fn finished<T>(task: tokio::task::JoinHandle<Result<T, StoreError>>) -> Result<T, DomainError> {
-    match task.await {
-        Ok(outcome) => Ok(outcome?),
-        Err(_) => Err(StoreError::Unavailable("the service is shutting down".to_owned()).into()),
+    /// Runs to its end even if the caller no longer waits: the cache must learn what the store has counted.
+    async fn booked<T: Send + 'static>(
+        &self,
+        transaction: impl Future<Output = Result<Booked<T>, StoreError>> + Send + 'static,
+    ) -> Result<T, DomainError> {
+        let cache = Arc::clone(&self.cache);
+        let booking = tokio::spawn(async move {
+            let booked = transaction.await?;
+            cache.book(&booked.tallies);
+            Ok(booked.outcome)
+        });
+        match booking.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(StoreError::Unavailable("the service is shutting down".to_owned()).into()),
+        }
     }
 }

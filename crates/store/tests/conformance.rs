@@ -13,7 +13,7 @@ mod fixture;
 use std::collections::BTreeMap;
 
 use countermark_core::{
-    BasePath, Dialect, Host, Permission, Purpose, Status, Token, TokenId, TokenKind, UploadExtra,
+    BasePath, Dialect, Host, Permission, Purpose, Status, Tally, Token, TokenId, TokenKind, UploadExtra,
     ViewerPassword,
 };
 use countermark_domain::store::{
@@ -49,6 +49,7 @@ conformance! {
         lists_are_newest_first_and_continue_after_a_purged_token
         lists_filter_by_every_member
         statistics_add_up_but_never_beyond_a_limit
+        statistics_that_name_a_token_twice_count_both
         the_audit_log_tells_who_did_what
         the_highest_time_never_falls
         a_closed_store_refuses_every_call
@@ -326,9 +327,9 @@ async fn a_disabled_or_expired_token_takes_no_use(it: Fixture) {
     it.insert(&disabled).await;
     it.insert(&expired).await;
     let uses = [one_use(&disabled, 1), one_use(&expired, 1)];
-    assert_eq!(it.store.take_uses(&uses, at(999)).await.unwrap(), [Stale, Granted { used: 1 }]);
+    assert_eq!(it.store.take_uses(&uses, at(999)).await.unwrap().outcome, [Stale, Granted { used: 1 }]);
     assert_eq!(
-        it.store.take_uses(&uses, at(1000)).await.unwrap(),
+        it.store.take_uses(&uses, at(1000)).await.unwrap().outcome,
         [Stale, Stale],
         "expired at the very second"
     );
@@ -480,7 +481,10 @@ async fn statistics_add_up_but_never_beyond_a_limit(it: Fixture) {
         decisions: vec![("ALLOWED", 6), ("REVOKED", 3)],
         hour: at(3600),
     };
-    it.store.add_statistics(&statistics).await.unwrap();
+    let mut told = it.store.add_statistics(&statistics).await.unwrap().tallies;
+    told.sort_unstable_by_key(|(token, _)| *token);
+    let tally = |used| Tally { used, given_back: 0 };
+    assert_eq!(told, [(free.terms.id, tally(3)), (bound.terms.id, tally(3))]);
     it.store.add_statistics(&statistics).await.unwrap();
     it.store.add_statistics(&Statistics { hour: at(7200), ..statistics }).await.unwrap();
     let found = it.find(free.terms.id).await.unwrap();
@@ -491,6 +495,25 @@ async fn statistics_add_up_but_never_beyond_a_limit(it: Fixture) {
     let decisions = it.store.decisions(at(0), at(7200)).await.unwrap();
     let of = |code: &str, count| HourlyDecisions { hour: at(3600), code: code.into(), count };
     assert_eq!(decisions, [of("ALLOWED", 12), of("REVOKED", 6)]);
+}
+
+async fn statistics_that_name_a_token_twice_count_both(it: Fixture) {
+    let free = token(TokenKind::Upload, 1);
+    it.insert(&free).await;
+    let of = |uses, last| TokenStatistic {
+        token: free.terms.id,
+        uses,
+        refusals: 0,
+        unlimited_uses: uses,
+        last_used_at: Some(at(last)),
+    };
+    let statistics = Statistics { tokens: vec![of(3, 3700), of(4, 3650)], decisions: vec![], hour: at(3600) };
+    let told = it.store.add_statistics(&statistics).await.unwrap().tallies;
+    assert_eq!(told, [(free.terms.id, Tally { used: 7, given_back: 0 })]);
+    let found = it.find(free.terms.id).await.unwrap();
+    assert_eq!((found.usage.used, found.usage.last_used_at), (7, Some(at(3700))));
+    let usage = it.store.usage(free.terms.id, at(3600), at(7200)).await.unwrap();
+    assert_eq!(usage, [HourlyUse { hour: at(3600), uses: 7, refusals: 0 }]);
 }
 
 async fn the_audit_log_tells_who_did_what(it: Fixture) {

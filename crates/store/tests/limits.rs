@@ -21,7 +21,8 @@ async fn exactly_the_limit_is_granted_to_many_tasks_and_survives_a_restart() {
         tasks.spawn(async move {
             let mut granted = 0;
             for size in [1, 2, 3] {
-                let outcomes = store.take_uses(&vec![one_use(&token, 1); size], at(1000)).await.unwrap();
+                let outcomes =
+                    store.take_uses(&vec![one_use(&token, 1); size], at(1000)).await.unwrap().outcome;
                 granted += outcomes.iter().filter(|it| matches!(it, Granted { .. })).count();
             }
             granted
@@ -160,7 +161,7 @@ async fn a_key_is_forgotten_after_a_day_to_the_second() {
     let token = limited(1, 5);
     it.insert(&token).await;
     let keyed = [keyed_use(&token, 1, 1, 1)];
-    let take = async |seconds| it.store.take_uses(&keyed, at(seconds)).await.unwrap()[0];
+    let take = async |seconds| it.store.take_uses(&keyed, at(seconds)).await.unwrap().outcome[0];
     assert_eq!(take(1000).await, Granted { used: 1 });
     assert_eq!(take(1000 + 86_399).await, Repeated { used: 1 });
     assert_eq!(take(1000 + 86_400).await, Granted { used: 2 });

@@ -51,6 +51,7 @@ async fn the_database_itself_refuses_to_go_over_a_limit_and_to_rewrite_the_audit
     for statement in [
         "UPDATE token_counters SET used = 6",
         "UPDATE token_counters SET used = -1",
+        "UPDATE token_counters SET given_back = -1",
         "UPDATE token_counters SET revision = 'x'",
         "UPDATE audit_log SET action = 'nothing'",
         "DELETE FROM audit_log",

@@ -98,7 +98,7 @@ async fn the_guarded_statement_grants_what_the_core_allows() {
                 it.insert(token).await;
             }
             let uses: Vec<UseRequest> = tokens.iter().map(|token| fixture::one_use(token, cost)).collect();
-            let outcomes = it.store.take_uses(&uses, now).await.unwrap();
+            let outcomes = it.store.take_uses(&uses, now).await.unwrap().outcome;
             for (token, outcome) in tokens.iter().zip(outcomes) {
                 let (terms, used) = (&token.terms, token.usage.used);
                 let expected = if terms.revoked_at.is_some() || !terms.enabled || terms.is_expired(now) {

@@ -10,9 +10,9 @@
 mod engines;
 mod fixture;
 
-use countermark_core::{Token, TokenKind, UploadExtra, UploadId, UploadParameters};
+use countermark_core::{Tally, Token, TokenKind, UploadExtra, UploadId, UploadParameters};
 use countermark_domain::store::{
-    ENDED_UPLOAD_SECONDS, ExpiredUploads, IDEMPOTENCY_SECONDS, IdempotencyKey, NewUpload, Upload,
+    Booked, ENDED_UPLOAD_SECONDS, IDEMPOTENCY_SECONDS, IdempotencyKey, NewUpload, Upload,
     UploadBegun::{self, Exhausted, GivenBack, KeyMismatch, Repeated, Reserved, Stale, TooManyOpen},
     UploadEnd, UploadEnded, UploadState,
 };
@@ -35,7 +35,9 @@ conformance! {
         a_deadline_aborts_for_a_server_and_completes_for_a_holder
         a_deadline_holds_before_anybody_has_come_by
         uploads_are_forgotten_a_week_after_their_end
-        a_purged_token_takes_its_uploads_with_it;
+        a_purged_token_takes_its_uploads_with_it
+        every_outcome_tells_how_the_counters_stand
+        the_sweep_waits_for_reservations;
 }
 
 const DEADLINE: u64 = 2000;
@@ -86,11 +88,31 @@ fn report(text: &str) -> UploadEnd {
 }
 
 async fn begin(it: &Fixture, new: NewUpload) -> UploadBegun {
-    it.store.begin_upload(new, at(1000)).await.unwrap()
+    begin_at(it, new, 1000).await
+}
+
+async fn begin_at(it: &Fixture, new: NewUpload, seconds: u64) -> UploadBegun {
+    booked(it, it.store.begin_upload(new, at(seconds)).await.unwrap()).await
+}
+
+/// The outcome, once every tally that came with it has proven to be what is stored.
+async fn booked<T>(it: &Fixture, booked: Booked<T>) -> T {
+    for (token, tally) in booked.tallies {
+        assert_eq!(it.find(token).await.unwrap().usage.tally(), tally);
+    }
+    booked.outcome
 }
 
 async fn end(it: &Fixture, number: u64, end: UploadEnd) -> UploadEnded {
-    it.store.end_upload(upload_id(number), end, at(1001)).await.unwrap()
+    end_at(it, number, end, 1001).await
+}
+
+async fn end_at(it: &Fixture, number: u64, end: UploadEnd, seconds: u64) -> UploadEnded {
+    booked(it, it.store.end_upload(upload_id(number), end, at(seconds)).await.unwrap()).await
+}
+
+async fn expire(it: &Fixture, seconds: u64) -> Booked<u64> {
+    it.store.expire_uploads(at(seconds), 10).await.unwrap()
 }
 
 async fn find(it: &Fixture, number: u64) -> Upload {
@@ -210,7 +232,7 @@ async fn reservations_are_capped_and_an_end_makes_room(it: Fixture) {
     assert_eq!(begin(&it, capped(&other, 3)).await, Reserved { used: 1 }, "each token has its own room");
     end(&it, 1, report("{}")).await;
     assert_eq!(begin(&it, capped(&token, 4)).await, Reserved { used: 3 });
-    let later = it.store.begin_upload(capped(&token, 5), at(DEADLINE)).await.unwrap();
+    let later = begin_at(&it, capped(&token, 5), DEADLINE).await;
     assert_eq!(later, Reserved { used: 2 }, "so does a deadline: two went back, one was taken");
 }
 
@@ -253,7 +275,7 @@ async fn a_key_is_free_again_after_a_day_to_the_second(it: Fixture) {
     let again = async |number, seconds| {
         let mut new = by_holder(keyed(&token, number, key(1, 1)));
         (new.upload.began_at, new.upload.deadline) = (at(seconds), at(seconds + 10));
-        it.store.begin_upload(new, at(seconds)).await.unwrap()
+        begin_at(&it, new, seconds).await
     };
     assert_eq!(again(1, 1000).await, Reserved { used: 1 });
     let day = 1000 + IDEMPOTENCY_SECONDS;
@@ -270,10 +292,11 @@ async fn a_deadline_aborts_for_a_server_and_completes_for_a_holder(it: Fixture) 
     it.insert(&token).await;
     begin(&it, new(&token, 1)).await;
     begin(&it, by_holder(new(&token, 2))).await;
-    let expire = async |seconds| it.store.expire_uploads(at(seconds), 10).await.unwrap();
-    assert_eq!(expire(DEADLINE - 1).await, ExpiredUploads::default());
-    assert_eq!(expire(DEADLINE).await, ExpiredUploads { ended: 2, given_back: vec![token.terms.id] });
-    assert_eq!(expire(DEADLINE).await, ExpiredUploads::default());
+    let nothing = Booked { outcome: 0, tallies: vec![] };
+    assert_eq!(expire(&it, DEADLINE - 1).await, nothing);
+    let tallies = vec![(token.terms.id, Tally { used: 1, given_back: 1 })];
+    assert_eq!(expire(&it, DEADLINE).await, Booked { outcome: 2, tallies });
+    assert_eq!(expire(&it, DEADLINE).await, nothing);
     for (number, expected) in [(1, UploadState::Aborted), (2, UploadState::Completed)] {
         let found = find(&it, number).await;
         assert_eq!((found.state, found.ended_at, &found.result), (expected, Some(at(DEADLINE)), &None));
@@ -288,13 +311,13 @@ async fn a_deadline_holds_before_anybody_has_come_by(it: Fixture) {
     let token = limited(1, 1);
     it.insert(&token).await;
     begin(&it, keyed(&token, 1, key(1, 1))).await;
-    let late = it.store.end_upload(upload_id(1), report("{}"), at(DEADLINE)).await.unwrap();
+    let late = end_at(&it, 1, report("{}"), DEADLINE).await;
     assert!(matches!(late, UploadEnded::Closed(upload) if upload.state == UploadState::Aborted));
     assert_eq!(it.used(token.terms.id).await, 0, "a late completion takes the use back all the same");
     let mut next = new(&token, 2);
     next.upload.deadline = at(DEADLINE + 10);
-    assert_eq!(it.store.begin_upload(next, at(DEADLINE)).await.unwrap(), Reserved { used: 1 });
-    let after = it.store.begin_upload(new(&token, 3), at(DEADLINE + 10)).await.unwrap();
+    assert_eq!(begin_at(&it, next, DEADLINE).await, Reserved { used: 1 });
+    let after = begin_at(&it, new(&token, 3), DEADLINE + 10).await;
     assert_eq!(after, Reserved { used: 1 }, "what is due makes room for what begins");
     assert_eq!(state(&it, 2).await, UploadState::Aborted);
 }
@@ -304,10 +327,9 @@ async fn uploads_are_forgotten_a_week_after_their_end(it: Fixture) {
     it.insert(&token).await;
     begin(&it, new(&token, 1)).await;
     end(&it, 1, report("{}")).await;
-    let expire = async |seconds| it.store.expire_uploads(at(seconds), 10).await.unwrap();
-    expire(1001 + ENDED_UPLOAD_SECONDS).await;
+    expire(&it, 1001 + ENDED_UPLOAD_SECONDS).await;
     assert_eq!(state(&it, 1).await, UploadState::Completed);
-    expire(1002 + ENDED_UPLOAD_SECONDS).await;
+    expire(&it, 1002 + ENDED_UPLOAD_SECONDS).await;
     assert_eq!(it.store.find_upload(upload_id(1)).await.unwrap(), None);
     assert_eq!(it.used(token.terms.id).await, 1);
 }
@@ -319,6 +341,54 @@ async fn a_purged_token_takes_its_uploads_with_it(it: Fixture) {
     it.store.purge(token.terms.id, audit("token.purge")).await.unwrap();
     assert_eq!(it.store.find_upload(upload_id(1)).await.unwrap(), None);
     assert_eq!(end(&it, 1, UploadEnd::Abort).await, UploadEnded::Gone);
+}
+
+async fn every_outcome_tells_how_the_counters_stand(it: Fixture) {
+    let token = limited(1, 2);
+    it.insert(&token).await;
+    let id = token.terms.id;
+    let tells = async |new: NewUpload, seconds, expected: &str, used, given_back| {
+        let begun = it.store.begin_upload(new, at(seconds)).await.unwrap();
+        assert_eq!(begun_name(&begun.outcome), expected);
+        assert_eq!(begun.tallies, [(id, Tally { used, given_back })], "{expected}");
+    };
+    tells(keyed(&token, 1, key(1, 1)), 1000, "reserved", 1, 0).await;
+    tells(keyed(&token, 2, key(1, 1)), 1000, "repeated", 1, 0).await;
+    tells(keyed(&token, 2, key(1, 2)), 1000, "mismatch", 1, 0).await;
+    tells(NewUpload { open_at_most: 1, ..new(&token, 2) }, 1000, "too many", 1, 0).await;
+    tells(NewUpload { revision: 7, ..new(&token, 2) }, 1000, "stale", 1, 0).await;
+    let mut longer = new(&token, 2);
+    longer.upload.deadline = at(DEADLINE + 1);
+    tells(longer.clone(), 1000, "reserved", 2, 0).await;
+    tells(new(&token, 3), 1000, "exhausted", 2, 0).await;
+    // What a begin gives back stays given back, whatever comes of the begin.
+    tells(keyed(&token, 3, key(1, 1)), DEADLINE, "given back", 1, 1).await;
+    tells(NewUpload { revision: 7, ..new(&token, 3) }, DEADLINE + 1, "stale", 0, 2).await;
+    let ended = it.store.end_upload(upload_id(2), UploadEnd::Abort, at(DEADLINE + 2)).await.unwrap();
+    assert_eq!(ended.tallies, [(id, Tally { used: 0, given_back: 2 })]);
+    (longer.upload.id, longer.upload.deadline) = (upload_id(3), at(DEADLINE + 5));
+    tells(longer, DEADLINE + 2, "reserved", 1, 2).await;
+    let late = it.store.end_upload(upload_id(3), report("{}"), at(DEADLINE + 5)).await.unwrap();
+    assert_eq!(ended_name(&late.outcome), "closed");
+    assert_eq!(late.tallies, [(id, Tally { used: 0, given_back: 3 })]);
+}
+
+async fn the_sweep_waits_for_reservations(it: Fixture) {
+    let [held, free] = [1, 2].map(|number| {
+        let mut token = limited(number, 5);
+        (token.terms.expiry, token.about.auto_delete) = (Some(at(1001)), true);
+        token
+    });
+    it.insert(&held).await;
+    it.insert(&free).await;
+    begin(&it, new(&held, 1)).await;
+    begin(&it, new(&free, 2)).await;
+    end(&it, 2, report("{}")).await;
+    assert_eq!(it.store.sweep(at(1500), 1).await.unwrap(), 1, "who waits is in nobody's way");
+    assert!(it.find(free.terms.id).await.is_none());
+    assert_eq!(it.store.sweep(at(1500), 9).await.unwrap(), 0);
+    assert!(matches!(end(&it, 1, report("{}")).await, UploadEnded::Ended { .. }));
+    assert_eq!(it.store.sweep(at(1500), 9).await.unwrap(), 1);
 }
 
 /// One step of a random story about one token.
@@ -453,11 +523,10 @@ async fn play(limit: u64, steps: Vec<Step>) {
     it.insert(&token).await;
     let mut model =
         Model { limit, allowed: 0, given_back: 0, now: 1000, is_revoked: false, uploads: Vec::new() };
+    let mut before = Tally::default();
     for step in steps {
         let now = at(model.now);
-        let end = async |number: usize, end| {
-            ended_name(&it.store.end_upload(upload_id(number as u64), end, now).await.unwrap())
-        };
+        let end = async |number: usize, end| ended_name(&end_at(&it, number as u64, end, now.get()).await);
         match step.clone() {
             Step::Begin { key: name, alone, lasts } => {
                 let mut new = new(&token, model.uploads.len() as u64);
@@ -465,7 +534,7 @@ async fn play(limit: u64, steps: Vec<Step>) {
                 new.open_at_most = Model::MOST_OPEN;
                 (new.upload.began_at, new.upload.deadline) = (now, at(model.now + lasts));
                 let new = if alone { by_holder(new) } else { new };
-                let begun = it.store.begin_upload(new, now).await.unwrap();
+                let begun = begin_at(&it, new, now.get()).await;
                 assert_eq!(begun_name(&begun), model.begin(name, alone, lasts), "{step:?}");
             }
             Step::Complete(number, text) => {
@@ -479,13 +548,13 @@ async fn play(limit: u64, steps: Vec<Step>) {
             }
             Step::Take => {
                 let fits = !model.is_revoked && model.used() < limit;
-                let taken = it.store.take_uses(&[one_use(&token, 1)], now).await.unwrap();
+                let taken = booked(&it, it.store.take_uses(&[one_use(&token, 1)], now).await.unwrap()).await;
                 assert_eq!(matches!(taken[0], countermark_domain::store::UseOutcome::Granted { .. }), fits);
                 model.allowed += u64::from(fits);
             }
             Step::Pass(seconds) => model.now += seconds,
             Step::Expire => {
-                it.store.expire_uploads(now, 100).await.unwrap();
+                booked(&it, it.store.expire_uploads(now, 100).await.unwrap()).await;
                 model.end_due(|_| true);
             }
             Step::Revoke => {
@@ -493,9 +562,16 @@ async fn play(limit: u64, steps: Vec<Step>) {
                 model.is_revoked = true;
             }
         }
-        let used = it.used(token.terms.id).await;
-        assert_eq!(used, model.used(), "used = allowed - given back, after {step:?}");
-        assert!(used <= limit, "{used} of {limit} after {step:?}");
+        let tally = it.find(token.terms.id).await.unwrap().usage.tally();
+        let expected = Tally { used: model.used(), given_back: model.given_back };
+        assert_eq!(tally, expected, "used = allowed - given back, after {step:?}");
+        assert!(tally.used <= limit, "{tally:?} of {limit} after {step:?}");
+        assert_eq!(
+            tally.is_later_than(&before),
+            tally != before,
+            "{tally:?} follows {before:?} after {step:?}"
+        );
+        before = tally;
     }
     for (number, known) in model.uploads.iter().enumerate() {
         assert_eq!(find(&it, number as u64).await.state, known.state, "upload {number}");

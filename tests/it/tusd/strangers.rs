@@ -29,6 +29,21 @@ fn uploads_that_are_not_ours_and_unknown_hooks_change_nothing() {
 }
 
 #[test]
+fn uploads_that_others_have_begun_are_none_of_tusds() {
+    let world = World::start();
+    let mut admin = world.server.admin();
+    let (token, value) = admin.issue_upload(Some(1));
+    let begun = admin.call("POST", "/v1/uploads", Some(&json!({"value": value}))).json();
+    let id = begun["id"].as_str().unwrap();
+    for name in ["pre-finish", "post-finish", "post-terminate"] {
+        let answer = world.hook(&about(name, id));
+        assert_eq!((answer.status, answer.json()), (200, json!({})), "{name}");
+    }
+    assert_eq!(world.upload(id)["state"], "reserved");
+    assert_eq!(world.used(&token), 1);
+}
+
+#[test]
 fn malformed_hooks_are_refused_by_pointer() {
     let world = World::start();
     let cases = [

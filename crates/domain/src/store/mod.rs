@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use countermark_core::{
-    Dialect, KeyVersion, SigningSecret, Status, Token, TokenId, TokenKind, UnixSeconds, ValueDigest,
+    Dialect, KeyVersion, SigningSecret, Status, Tally, Token, TokenId, TokenKind, UnixSeconds, ValueDigest,
 };
 use zeroize::Zeroizing;
 
@@ -16,8 +16,7 @@ pub use notification::{
     Next, Notification, NotificationFilter, NotificationSecret, NotificationState, NotificationStore, Outbox,
 };
 pub use upload::{
-    ENDED_UPLOAD_SECONDS, ExpiredUploads, NewUpload, Upload, UploadBegun, UploadEnd, UploadEnded,
-    UploadState, UploadStore,
+    ENDED_UPLOAD_SECONDS, NewUpload, Upload, UploadBegun, UploadEnd, UploadEnded, UploadState, UploadStore,
 };
 
 /// The number of the last configuration change that a snapshot or a cache has seen; they are numbered without gaps in
@@ -32,6 +31,16 @@ pub struct Snapshot<T> {
     pub position: Position,
     /// What it found.
     pub found: T,
+}
+
+/// What a transaction that may change uses came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booked<T> {
+    /// The answer.
+    pub outcome: T,
+    /// How the counters stand at its end, of every token whose uses it has changed, whatever the answer says; may name
+    /// others too.
+    pub tallies: Vec<(TokenId, Tally)>,
 }
 
 /// By what a token is found.
@@ -354,10 +363,14 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     ///
     /// Each is granted exactly if the token has the given revision, is enabled, not revoked and not expired at `now`,
     /// and its limit leaves room for the whole cost after the uses before it.
-    async fn take_uses(&self, uses: &[UseRequest], now: UnixSeconds) -> Result<Vec<UseOutcome>, StoreError>;
+    async fn take_uses(
+        &self,
+        uses: &[UseRequest],
+        now: UnixSeconds,
+    ) -> Result<Booked<Vec<UseOutcome>>, StoreError>;
 
-    /// Adds statistics; they may be lost in a crash, never counted twice.
-    async fn add_statistics(&self, statistics: &Statistics) -> Result<(), StoreError>;
+    /// Adds statistics; they may be lost in a crash, never counted twice. A token may be named more than once.
+    async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError>;
 
     /// Stores a new token. `token.terms` holds neither keys nor values: they come from `credential`.
     async fn insert(
@@ -414,8 +427,8 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// Removes a token with its credentials and figures; whether it was there.
     async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError>;
 
-    /// Removes at most `at_most` tokens that are marked `autoDelete` and have expired at `now`, and idempotency keys
-    /// that are too old; how many tokens.
+    /// Removes at most `at_most` tokens that are marked `autoDelete`, have expired at `now` and have no upload reserved,
+    /// and idempotency keys that are too old; how many tokens.
     async fn sweep(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError>;
 
     /// What is kept under an idempotency key that is not too old at `now`.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countermark_core::{TokenId, UnixSeconds, UploadExtra, UploadId, UploadParameters};
 
-use super::{IdempotencyKey, NewNotification, StoreError};
+use super::{Booked, IdempotencyKey, NewNotification, StoreError};
 
 /// What has become of an upload; the last two are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,15 +140,6 @@ pub enum UploadEnded {
     Gone,
 }
 
-/// What deadlines have ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExpiredUploads {
-    /// How many uploads.
-    pub ended: u64,
-    /// The tokens whose uses have gone back.
-    pub given_back: Vec<TokenId>,
-}
-
 /// How long an upload that has ended can still be asked for, in seconds: longer than its idempotency key lives.
 pub const ENDED_UPLOAD_SECONDS: u64 = 7 * super::IDEMPOTENCY_SECONDS;
 
@@ -157,7 +148,8 @@ pub const ENDED_UPLOAD_SECONDS: u64 = 7 * super::IDEMPOTENCY_SECONDS;
 pub trait UploadStore: Send + Sync + 'static {
     /// Takes one use by the same guard as [`super::Store::take_uses`] and stores the upload. Reservations of the token
     /// whose deadline has come at `now` are ended first.
-    async fn begin_upload(&self, new: NewUpload, now: UnixSeconds) -> Result<UploadBegun, StoreError>;
+    async fn begin_upload(&self, new: NewUpload, now: UnixSeconds)
+    -> Result<Booked<UploadBegun>, StoreError>;
 
     /// One upload.
     async fn find_upload(&self, id: UploadId) -> Result<Option<Upload>, StoreError>;
@@ -168,9 +160,9 @@ pub trait UploadStore: Send + Sync + 'static {
         id: UploadId,
         end: UploadEnd,
         now: UnixSeconds,
-    ) -> Result<UploadEnded, StoreError>;
+    ) -> Result<Booked<UploadEnded>, StoreError>;
 
     /// Ends at most `at_most` reserved uploads whose deadline has come, and forgets as many that ended more than
-    /// [`ENDED_UPLOAD_SECONDS`] ago.
-    async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<ExpiredUploads, StoreError>;
+    /// [`ENDED_UPLOAD_SECONDS`] ago; how many it has ended.
+    async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<Booked<u64>, StoreError>;
 }

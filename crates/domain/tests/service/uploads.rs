@@ -6,11 +6,11 @@ use countermark_core::{DenyReason, MimeGlob, TokenId, UploadExtra, UploadParamet
 use countermark_domain::store::{Upload, UploadState};
 use countermark_domain::{
     Credential, DomainError, Draft, Facts, Issued, Patch, PurposeDraft, Question, TokenPatch, UploadAnswer,
-    UploadOrder, UploadResult, UploadSettings, UploadStanding,
+    UploadAsker, UploadOrder, UploadResult, UploadSettings, UploadStanding,
 };
 use serde_json::{Value, json};
 
-use crate::installation::{Installation, START, api_key, ask_with, at, image_url, link, upload};
+use crate::installation::{Installation, START, api_key, api_key_in, ask_with, at, image_url, link, upload};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -52,7 +52,15 @@ impl Installation {
     }
 
     async fn complete(&self, upload: &Upload) -> Result<UploadStanding, DomainError> {
-        self.service.complete_upload(upload.id, &report(r#"{"bytes":1}"#)).await
+        self.service.complete_upload(self.asker(), upload.id, &report(r#"{"bytes":1}"#)).await
+    }
+
+    fn asker(&self) -> UploadAsker<'_> {
+        UploadAsker::Caller(&self.admin)
+    }
+
+    async fn abort(&self, upload: &Upload) -> Result<UploadStanding, DomainError> {
+        self.service.abort_upload(self.asker(), upload.id).await
     }
 
     /// What a dry run says, which looks into the store only for what the cache has forgotten.
@@ -76,7 +84,7 @@ async fn an_upload_reserves_a_use_that_its_completion_spends() {
     assert_eq!((begun.began_at, begun.deadline), (at(START), at(START + DAY)));
     let standing = here.complete(&begun).await.unwrap();
     assert_eq!((standing.upload.state, standing.remaining), (UploadState::Completed, Some(1)));
-    assert_eq!(here.service.view_upload(begun.id).await.unwrap(), standing.upload);
+    assert_eq!(here.service.view_upload(here.asker(), begun.id).await.unwrap(), standing.upload);
     assert_eq!(here.used(issued.token.terms.id).await, 1);
 }
 
@@ -88,7 +96,7 @@ async fn an_abort_gives_one_use_back_and_the_cache_knows_at_once() {
         let (begun, remaining) = here.begin(&here.by_server(value(&issued))).await.unwrap();
         assert_eq!((remaining, here.known_used(value(&issued)).await), (limit.map(|_| 0), 1));
         for _ in 0..2 {
-            let standing = here.service.abort_upload(begun.id).await.unwrap();
+            let standing = here.abort(&begun).await.unwrap();
             assert_eq!((standing.upload.state, standing.remaining), (UploadState::Aborted, limit));
         }
         assert!(here.begin(&order(value(&issued))).await.is_ok());
@@ -98,28 +106,35 @@ async fn an_abort_gives_one_use_back_and_the_cache_knows_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_cache_follows_uploads_and_plain_uses_in_their_order() {
+async fn the_cache_follows_uploads_uses_aborts_and_flushes_in_their_order() {
     let here = Arc::new(Installation::new().await);
-    let issued = here.issue(upload(Some(10_000))).await;
-    let value: Arc<str> = value(&issued).into();
-    // Few at once and often: only the last figure of each round can be overwritten by an earlier one.
-    for round in 1..=200 {
-        let asking = (0..4).map(|number| {
-            let (here, value) = (Arc::clone(&here), Arc::clone(&value));
-            tokio::spawn(async move {
-                if number % 2 == 0 {
-                    let (begun, _) = here.begin(&order(&value)).await.unwrap();
-                    here.complete(&begun).await.unwrap();
-                } else {
-                    let facts = Facts { method: Some("POST"), ..Facts::default() };
-                    here.ask(ask_with(Credential::Value(&value), facts)).await.unwrap();
-                }
-            })
-        });
-        for asked in asking.collect::<Vec<_>>() {
-            asked.await.unwrap();
+    for limit in [Some(10_000), None] {
+        let issued = here.issue(upload(limit)).await;
+        let value: Arc<str> = value(&issued).into();
+        // Few at once and often: only the last figure of each round can be overwritten by an earlier one.
+        for round in 1..=150 {
+            let asking = (0..5).map(|number| {
+                let (here, value) = (Arc::clone(&here), Arc::clone(&value));
+                tokio::spawn(async move {
+                    match number {
+                        0 | 1 => {
+                            let (begun, _) = here.begin(&order(&value)).await.unwrap();
+                            if number == 0 { here.complete(&begun).await } else { here.abort(&begun).await }
+                                .unwrap();
+                        }
+                        2 => here.service.flush().await.unwrap(),
+                        _ => {
+                            let facts = Facts { method: Some("POST"), ..Facts::default() };
+                            here.ask(ask_with(Credential::Value(&value), facts)).await.unwrap();
+                        }
+                    }
+                })
+            });
+            for asked in asking.collect::<Vec<_>>() {
+                asked.await.unwrap();
+            }
+            assert_eq!(here.known_used(&value).await, round * 3, "{limit:?}");
         }
-        assert_eq!(here.known_used(&value).await, round * 4);
     }
 }
 
@@ -140,16 +155,20 @@ async fn what_has_ended_one_way_cannot_end_another() {
     let (first, _) = here.begin(&order(value(&issued))).await.unwrap();
     let (second, _) = here.begin(&order(value(&issued))).await.unwrap();
     here.complete(&first).await.unwrap();
-    here.service.abort_upload(second.id).await.unwrap();
+    here.abort(&second).await.unwrap();
     let closed = |it: Result<UploadStanding, _>| matches!(it, Err(DomainError::UploadClosed));
-    assert!(closed(here.service.abort_upload(first.id).await));
+    assert!(closed(here.abort(&first).await));
     assert!(closed(here.complete(&second).await));
-    assert!(closed(here.service.complete_upload(first.id, &report("{}")).await), "another report");
-    let same = here.service.complete_upload(first.id, &report(r#" { "bytes" : 1 } "#)).await.unwrap();
+    assert!(
+        closed(here.service.complete_upload(here.asker(), first.id, &report("{}")).await),
+        "another report"
+    );
+    let same =
+        here.service.complete_upload(here.asker(), first.id, &report(r#" { "bytes" : 1 } "#)).await.unwrap();
     assert_eq!(same.upload.result.as_deref(), Some(r#"{"bytes":1}"#), "the same in another spelling");
     let unknown = "upl_0000000000000000000000".parse().unwrap();
-    assert!(matches!(here.service.abort_upload(unknown).await, Err(DomainError::NotFound)));
-    assert!(matches!(here.service.view_upload(unknown).await, Err(DomainError::NotFound)));
+    assert!(matches!(here.service.abort_upload(here.asker(), unknown).await, Err(DomainError::NotFound)));
+    assert!(matches!(here.service.view_upload(here.asker(), unknown).await, Err(DomainError::NotFound)));
 }
 
 #[tokio::test]
@@ -162,7 +181,8 @@ async fn the_deadline_gives_back_to_servers_and_nothing_to_holders() {
     assert_eq!(here.service.expire_uploads().await.unwrap(), 0);
     here.clock.advance(1);
     let states = async || {
-        let state = async |upload: &Upload| here.service.view_upload(upload.id).await.unwrap().state;
+        let state =
+            async |upload: &Upload| here.service.view_upload(here.asker(), upload.id).await.unwrap().state;
         (state(&by_server).await, state(&by_holder).await)
     };
     let ended = (UploadState::Aborted, UploadState::Completed);
@@ -174,7 +194,7 @@ async fn the_deadline_gives_back_to_servers_and_nothing_to_holders() {
     for upload in [&by_server, &by_holder] {
         assert!(matches!(here.complete(upload).await, Err(DomainError::UploadClosed)), "too late");
     }
-    assert!(matches!(here.service.abort_upload(by_holder.id).await, Err(DomainError::UploadClosed)));
+    assert!(matches!(here.abort(&by_holder).await, Err(DomainError::UploadClosed)));
 }
 
 #[tokio::test]
@@ -190,7 +210,10 @@ async fn every_vector_of_directives_holds_for_the_upload_that_begins() {
         let order = UploadOrder { asked, ..order(value(&issued)) };
         let (begun, _) = here.begin(&order).await.unwrap_or_else(|reason| panic!("{reason:?}: {vector}"));
         assert_eq!(serde_json::to_value(&begun.effective).unwrap(), vector["effective"], "{vector}");
-        assert_eq!(here.service.view_upload(begun.id).await.unwrap().effective, begun.effective);
+        assert_eq!(
+            here.service.view_upload(here.asker(), begun.id).await.unwrap().effective,
+            begun.effective
+        );
     }
 }
 
@@ -243,13 +266,18 @@ async fn the_real_figures_are_judged_by_what_held_when_the_upload_began() {
         result(Some(20), Some(true)),
         result(Some(20), None),
     ] {
-        let answer = here.service.complete_upload(begun.id, &refused).await;
+        let answer = here.service.complete_upload(here.asker(), begun.id, &refused).await;
         let is_refused = matches!(answer, Err(DomainError::UploadRefused(DenyReason::ConstraintFailed)));
         assert!(is_refused, "{refused:?}: {answer:?}");
-        assert_eq!(here.service.view_upload(begun.id).await.unwrap().state, UploadState::Reserved);
+        assert_eq!(
+            here.service.view_upload(here.asker(), begun.id).await.unwrap().state,
+            UploadState::Reserved
+        );
     }
     here.service.revoke(&here.admin, issued.token.terms.id, false).await.unwrap();
-    assert!(here.service.complete_upload(begun.id, &result(Some(20), Some(false))).await.is_ok());
+    assert!(
+        here.service.complete_upload(here.asker(), begun.id, &result(Some(20), Some(false))).await.is_ok()
+    );
 }
 
 #[tokio::test]
@@ -303,7 +331,7 @@ async fn one_key_begins_one_upload_for_its_asker() {
     assert_ne!(here.begin(&by_holder).await.unwrap().0.id, first.id, "a holder's key is his own");
     let elsewhere = UploadOrder { idempotency: Some(("tusd", "a", [1; 32])), ..keyed("a", 1) };
     assert_ne!(here.begin(&elsewhere).await.unwrap().0.id, first.id, "so is a route's");
-    here.service.abort_upload(first.id).await.unwrap();
+    here.abort(&first).await.unwrap();
     assert!(matches!(here.service.begin_upload(&keyed("a", 1)).await, Err(DomainError::UseGivenBack)));
     assert_eq!(here.used(issued.token.terms.id).await, 2);
     here.change(issued.token.terms.id, TokenPatch { enabled: Patch::Set(false), ..TokenPatch::default() })
@@ -322,7 +350,7 @@ async fn reservations_of_a_token_are_capped() {
     assert_eq!(second.deadline, at(START + 60));
     let third = here.service.begin_upload(&order(value(&issued))).await;
     assert!(matches!(third, Err(DomainError::TooManyUploads)));
-    here.service.abort_upload(second.id).await.unwrap();
+    here.abort(&second).await.unwrap();
     assert!(here.begin(&order(value(&issued))).await.is_ok());
 }
 
@@ -379,10 +407,128 @@ async fn what_is_too_long_to_be_told_is_refused() {
     let long = json!({"text": "x".repeat(8192)}).to_string();
     let grows = format!("{{\"n\":[{}1]}}", "1e15,".repeat(1000));
     for text in [long.as_str(), &grows, "[]", "null", "{"] {
-        let refused = here.service.complete_upload(begun.id, &report(text)).await;
+        let refused = here.service.complete_upload(here.asker(), begun.id, &report(text)).await;
         assert!(matches!(refused, Err(DomainError::Invalid { pointer: "/result", .. })), "{refused:?}");
     }
     let fits = json!({"text": "x".repeat(8192 - 11)}).to_string();
     assert_eq!(fits.len(), 8192);
-    assert!(here.service.complete_upload(begun.id, &report(&fits)).await.is_ok());
+    assert!(here.service.complete_upload(here.asker(), begun.id, &report(&fits)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_begin_that_is_refused_tells_the_cache_what_it_has_given_back() {
+    let settings = |open_per_token| UploadSettings { deadline_seconds: 60, open_per_token };
+    let mut here = Installation::new().await;
+    for refusal in ["given back", "mismatch", "too many"] {
+        here.service = here.service.with_uploads(settings(3));
+        let issued = here.issue(upload(Some(5))).await;
+        let keyed = |request| UploadOrder {
+            idempotency: Some(("uploads", "a", [request; 32])),
+            ..here.by_server(value(&issued))
+        };
+        here.begin(&here.by_server(value(&issued))).await.unwrap();
+        here.clock.advance(30);
+        let (second, _) = here.begin(&keyed(1)).await.unwrap();
+        here.begin(&here.by_server(value(&issued))).await.unwrap();
+        if refusal == "given back" {
+            here.abort(&second).await.unwrap();
+        }
+        let used = here.known_used(value(&issued)).await;
+        let order = match refusal {
+            "given back" => keyed(1),
+            "mismatch" => keyed(2),
+            _ => here.by_server(value(&issued)),
+        };
+        here.clock.advance(30);
+        here.service = here.service.with_uploads(settings(2));
+        let answer = here.service.begin_upload(&order).await;
+        assert!(
+            match refusal {
+                "given back" => matches!(answer, Err(DomainError::UseGivenBack)),
+                "mismatch" => matches!(answer, Err(DomainError::KeyMismatch)),
+                _ => matches!(answer, Err(DomainError::TooManyUploads)),
+            },
+            "{refusal}: {answer:?}"
+        );
+        assert_eq!(here.used(issued.token.terms.id).await, used - 1, "{refusal}");
+        assert_eq!(here.known_used(value(&issued)).await, used - 1, "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_limit_begins_uses_aborts_and_flushes_are_counted_once_in_any_order() {
+    let here = Installation::new().await;
+    let issued = here.issue(upload(None)).await;
+    let value = value(&issued);
+    let mut expected = 0;
+    let mut open = Vec::new();
+    for step in "uuuubbau fubaf aubuf bbuafauf ubffa".chars() {
+        match step {
+            'u' => {
+                let facts = Facts { method: Some("POST"), ..Facts::default() };
+                expected += 1;
+                assert_eq!(here.ask(ask_with(Credential::Value(value), facts)).await.unwrap().used, expected);
+            }
+            'b' => {
+                open.push(here.begin(&order(value)).await.unwrap().0);
+                expected += 1;
+            }
+            'a' => {
+                here.abort(&open.pop().unwrap()).await.unwrap();
+                expected -= 1;
+            }
+            'f' => {
+                here.service.flush().await.unwrap();
+                assert_eq!(here.used(issued.token.terms.id).await, expected, "written");
+            }
+            _ => {}
+        }
+        assert_eq!(here.known_used(value).await, expected, "after {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_bound_key_reaches_what_it_has_begun_and_what_lies_in_its_place() {
+    let here = Installation::new().await;
+    let in_cloud = |cloud: &str| UploadExtra { cloud_id: Some(cloud.into()), ..UploadExtra::default() };
+    let mut tokens = Vec::new();
+    for extra in [in_cloud("c1"), in_cloud("c2"), UploadExtra::default()] {
+        tokens.push(here.issue(with_extra(Some(5), extra)).await);
+    }
+    let clouds: Option<&[&str]> = Some(&["c1"]);
+    let bound = here.key_of(api_key_in(&["authorize", "tokens:read"], None, clouds)).await;
+    let asker = UploadAsker::Caller(&bound);
+    for (issued, is_seen) in tokens.iter().zip([true, false, false]) {
+        let (theirs, _) = here.begin(&here.by_server(value(issued))).await.unwrap();
+        assert_eq!(here.service.view_upload(asker, theirs.id).await.is_ok(), is_seen);
+        if !is_seen {
+            let is_hidden = |it: Result<UploadStanding, _>| matches!(it, Err(DomainError::NotFound));
+            assert!(is_hidden(here.service.abort_upload(asker, theirs.id).await));
+            assert!(is_hidden(here.service.complete_upload(asker, theirs.id, &report("{}")).await));
+            assert_eq!(here.service.view_upload(here.asker(), theirs.id).await.unwrap(), theirs);
+        }
+        let order = UploadOrder { began_by: Some(bound.id()), ..order(value(issued)) };
+        let (own, _) = here.begin(&order).await.unwrap();
+        assert_eq!(here.service.view_upload(asker, own.id).await.unwrap(), own);
+        assert!(here.service.complete_upload(asker, own.id, &report("{}")).await.is_ok());
+        let (own, _) = here.begin(&order).await.unwrap();
+        assert!(here.service.abort_upload(asker, own.id).await.is_ok());
+        assert!(here.service.view_upload(here.asker(), own.id).await.is_ok(), "an unbound key reaches all");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_server_without_a_key_reaches_only_what_it_has_begun() {
+    let here = Installation::new().await;
+    let issued = here.issue(upload(Some(5))).await;
+    let server: TokenId = "ak_0000000000000000000000".parse().unwrap();
+    let asker = UploadAsker::Server(server);
+    for (began_by, is_reached) in [(Some(server), true), (Some(here.admin.id()), false), (None, false)] {
+        let order = UploadOrder { began_by, ..order(value(&issued)) };
+        let (begun, _) = here.begin(&order).await.unwrap();
+        assert_eq!(here.service.view_upload(asker, begun.id).await.is_ok(), is_reached);
+        assert_eq!(here.service.abort_upload(asker, begun.id).await.is_ok(), is_reached);
+        let completed = here.service.complete_upload(asker, begun.id, &report("{}")).await;
+        assert_eq!(matches!(completed, Err(DomainError::NotFound)), !is_reached);
+    }
 }

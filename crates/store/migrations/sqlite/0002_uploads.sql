@@ -18,6 +18,10 @@ CREATE TABLE uploads (
     CHECK ((idempotency_scope IS NULL) = (idempotency_request IS NULL))
 ) STRICT;
 
+-- Uses that went back in the whole life. With it the counters order themselves: `used + 2 * given_back` grows with every
+-- use taken and with every use given back, so that of two readings the later one can be told.
+ALTER TABLE token_counters ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0 CHECK (given_back >= 0);
+
 CREATE UNIQUE INDEX uploads_by_key ON uploads (idempotency_scope) WHERE idempotency_scope IS NOT NULL;
 -- For the cap on reservations, and for the removal of a token with all its uploads.
 CREATE INDEX uploads_by_token ON uploads (token, state);

@@ -113,8 +113,8 @@ async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Re
     let armed = Armed::anew(token, token.usage.used);
     sqlx::query(
         "INSERT INTO token_counters (token, revision, enabled, revoked_at, expiry, use_limit, used, last_used_at,
-                                     notice_at, near_is_due)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                     notice_at, near_is_due, given_back)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )
     .bind(token.terms.id.to_string())
     .bind(signed(token.terms.revision))
@@ -126,6 +126,7 @@ async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Re
     .bind(optional(token.usage.last_used_at))
     .bind(armed.notice_at.map(signed))
     .bind(armed.near_is_due)
+    .bind(signed(token.usage.given_back))
     .execute(connection)
     .await
     .map_err(unavailable)?;
@@ -404,6 +405,15 @@ pub(crate) async fn purge(
     Ok(Verdict::Announce(true, change))
 }
 
+/// What has begun may be finished: a token stays until its last reservation has ended, if only by its deadline.
+pub(super) const SWEEP: &str = "
+    DELETE FROM access_tokens
+    WHERE id IN (SELECT id FROM access_tokens t
+                 WHERE sweep_at <= ?1
+                   AND NOT EXISTS (SELECT 1 FROM uploads WHERE token = t.id AND state = 'reserved')
+                 ORDER BY sweep_at LIMIT ?2)
+    RETURNING id";
+
 pub(crate) async fn sweep(
     connection: &mut SqliteConnection,
     now: UnixSeconds,
@@ -415,15 +425,12 @@ pub(crate) async fn sweep(
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
-    let rows = sqlx::query(
-        "DELETE FROM access_tokens
-         WHERE id IN (SELECT id FROM access_tokens WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2) RETURNING id",
-    )
-    .bind(signed(now.get()))
-    .bind(at_most)
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(unavailable)?;
+    let rows = sqlx::query(SWEEP)
+        .bind(signed(now.get()))
+        .bind(at_most)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(unavailable)?;
     let swept: Vec<TokenId> = rows
         .iter()
         .map(|row| Reader::new(row, "access_tokens", "id").token_id("id"))

@@ -1,12 +1,14 @@
 //! Statistics: hourly figures and the uses of tokens without a limit.
 
+use std::collections::BTreeMap;
+
 use countermark_core::{TokenId, UnixSeconds};
-use countermark_domain::store::{HourlyDecisions, HourlyUse, Statistics, StoreError};
+use countermark_domain::store::{Booked, HourlyDecisions, HourlyUse, Statistics, StoreError};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::row::{Reader, signed};
-use super::unavailable;
 use super::writer::Verdict;
+use super::{take, unavailable};
 
 /// A token may be purged between the use and its booking: then there is nothing to book on.
 const BOOK_TOKENS: &str = "
@@ -34,7 +36,7 @@ const ADD_UNLIMITED: &str = "
 pub(crate) async fn add(
     connection: &mut SqliteConnection,
     statistics: &Statistics,
-) -> Result<Verdict<()>, StoreError> {
+) -> Result<Verdict<Booked<()>>, StoreError> {
     let tokens: Vec<(TokenId, i64, i64)> = statistics
         .tokens
         .iter()
@@ -43,11 +45,18 @@ pub(crate) async fn add(
         .collect();
     let decisions: Vec<(&str, i64)> =
         statistics.decisions.iter().map(|(code, count)| (*code, signed(*count))).collect();
-    let unlimited: Vec<(TokenId, i64, u64)> = statistics
-        .tokens
-        .iter()
-        .filter_map(|one| Some((one.token, signed(one.unlimited_uses), one.last_used_at?.get())))
-        .collect();
+    // The statement takes one row a token: of several it would add any one.
+    let mut unlimited: BTreeMap<TokenId, (u64, u64)> = BTreeMap::new();
+    for one in &statistics.tokens {
+        if let Some(last) = one.last_used_at {
+            let (uses, latest) = unlimited.entry(one.token).or_default();
+            *uses = uses.saturating_add(one.unlimited_uses);
+            *latest = last.get().max(*latest);
+        }
+    }
+    let added = unlimited.iter().filter(|(_, (uses, _))| *uses > 0).map(|(token, _)| *token).collect();
+    let unlimited: Vec<(TokenId, i64, u64)> =
+        unlimited.into_iter().map(|(token, (uses, last))| (token, signed(uses), last)).collect();
     let list = |it: serde_json::Result<String>| it.expect("ids, codes and numbers serialise");
     for (statement, rows) in [
         (BOOK_TOKENS, list(serde_json::to_string(&tokens))),
@@ -61,7 +70,7 @@ pub(crate) async fn add(
             .await
             .map_err(unavailable)?;
     }
-    Ok(Verdict::Keep(()))
+    Ok(Verdict::Keep(Booked { outcome: (), tallies: take::read_tallies(connection, &added).await? }))
 }
 
 pub(crate) async fn usage(

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countermark_core::{NotificationId, Token, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::store::{
-    AuditEntry, AuditFilter, AuditRecord, Changed, HourlyDecisions, HourlyUse, IdempotencyKey, Inserted,
-    KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
+    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
+    Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
     StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{ConnectOptions, SqlitePool};
@@ -126,12 +126,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn take_uses(&self, uses: &[UseRequest], now: UnixSeconds) -> Result<Vec<UseOutcome>, StoreError> {
+    async fn take_uses(
+        &self,
+        uses: &[UseRequest],
+        now: UnixSeconds,
+    ) -> Result<Booked<Vec<UseOutcome>>, StoreError> {
         let (vault, uses) = (self.vault.clone(), uses.to_vec());
         self.writer.run(async move |connection| take::take(connection, &vault, &uses, now).await).await
     }
 
-    async fn add_statistics(&self, statistics: &Statistics) -> Result<(), StoreError> {
+    async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError> {
         let statistics = statistics.clone();
         self.writer.run(async move |connection| figures::add(connection, &statistics).await).await
     }

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::{attempt, files, migrate, take, token, upload};
+use super::{attempt, change, files, migrate, take, token, upload};
 
 #[tokio::test]
 async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
@@ -14,12 +14,15 @@ async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
     for (statement, expected) in [
         (take::TAKE, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (take::COUNTERS, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
+        (take::TALLIES, "SEARCH token_counters USING PRIMARY KEY (token=?)"),
         (token::FIND_BY_ID, "SEARCH t USING INDEX sqlite_autoindex_access_tokens_1 (id=?)"),
         (attempt::CLAIM, "SEARCH notifications USING COVERING INDEX notifications_due (next_attempt_at<?)"),
         (token::FIND_BY_VALUE, "SEARCH token_values USING PRIMARY KEY (digest=?)"),
         (upload::FIND, "SEARCH uploads USING INDEX sqlite_autoindex_uploads_1 (id=?)"),
         (upload::FIND_BY_KEY, "SEARCH uploads USING INDEX uploads_by_key (idempotency_scope=?)"),
         (upload::COUNT_OPEN, "SEARCH uploads USING COVERING INDEX uploads_by_token (token=? AND state=?)"),
+        (change::SWEEP, "SEARCH uploads USING COVERING INDEX uploads_by_token (token=? AND state=?)"),
+        (change::SWEEP, "SEARCH t USING INDEX access_tokens_to_sweep (sweep_at<?)"),
         (upload::END_DUE, "SEARCH uploads USING INDEX uploads_by_deadline (deadline<?)"),
         (upload::FORGET, "SEARCH uploads USING INDEX uploads_by_end (ended_at<?)"),
     ] {

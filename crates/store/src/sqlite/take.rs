@@ -1,9 +1,9 @@
 //! Taking uses: the guarded statement alone decides whether a use is granted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use countermark_core::{TokenId, UnixSeconds};
-use countermark_domain::store::{IdempotencyKey, StoreError, UseOutcome, UseRequest};
+use countermark_core::{Tally, TokenId, UnixSeconds};
+use countermark_domain::store::{Booked, IdempotencyKey, StoreError, UseOutcome, UseRequest};
 use sqlx::SqliteConnection;
 
 use super::notice::{self, Notice};
@@ -36,19 +36,25 @@ pub(super) const TAKE: &str = "
 pub(super) const COUNTERS: &str = "
     SELECT json_group_array(json_array(token, revision, use_limit, used,
                             enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?2 < expiry), notice_at,
-                            near_is_due))
+                            near_is_due, given_back))
+    FROM token_counters
+    WHERE token IN (SELECT value FROM json_each(?1))";
+
+pub(super) const TALLIES: &str = "
+    SELECT json_group_array(json_array(token, used, given_back))
     FROM token_counters
     WHERE token IN (SELECT value FROM json_each(?1))";
 
 /// One counter as [`COUNTERS`] hands it over: token, revision, limit, uses, whether it is usable at all, the uses at
-/// which something is to be told, whether that is the limit's nearness.
-type CounterColumns = (TokenId, u64, Option<u64>, u64, u8, Option<u64>, u8);
+/// which something is to be told, whether that is the limit's nearness, uses given back.
+type CounterColumns = (TokenId, u64, Option<u64>, u64, u8, Option<u64>, u8, u64);
 
 /// What the guarded statement will see of one token, and what is to be taken of it.
 pub(super) struct Counter {
     revision: u64,
     limit: Option<u64>,
     pub(super) used: u64,
+    given_back: u64,
     is_usable: bool,
     taken: u64,
     notice_at: Option<u64>,
@@ -75,18 +81,27 @@ impl Counter {
         Some(Notice { token, used: self.used, is_near, is_reached })
     }
 
+    /// How it stands with what has been set aside.
+    pub(super) const fn tally(&self) -> Tally {
+        Tally { used: self.used, given_back: self.given_back }
+    }
+
     /// Whether the decision made on this revision still holds.
     pub(super) fn is_as_decided(&self, revision: u64) -> bool {
         self.is_usable && self.revision == revision
     }
 
+    /// Whether so many uses are left.
+    pub(super) fn has_room_for(&self, cost: u64) -> bool {
+        self.limit.is_none_or(|limit| self.used.saturating_add(cost) <= limit)
+    }
+
     /// Sets uses aside for [`take_guarded`], all or none; whether there are enough.
     pub(super) fn set_aside(&mut self, cost: u64) -> bool {
-        let sum = self.used.saturating_add(cost);
-        if self.limit.is_some_and(|limit| sum > limit) {
+        if !self.has_room_for(cost) {
             return false;
         }
-        self.used = sum.min(MOST);
+        self.used = self.used.saturating_add(cost).min(MOST);
         self.taken = self.taken.saturating_add(cost).min(MOST);
         true
     }
@@ -102,20 +117,45 @@ pub(crate) async fn take(
     vault: &Vault,
     uses: &[UseRequest],
     now: UnixSeconds,
-) -> Result<Verdict<Vec<UseOutcome>>, StoreError> {
+) -> Result<Verdict<Booked<Vec<UseOutcome>>>, StoreError> {
     let keys: Vec<IdempotencyKey> = uses.iter().filter_map(|one| one.idempotency).collect();
     let mut known = idempotency::live(connection, &keys, now).await?;
     let mut counters = read_counters(connection, uses.iter().map(|one| one.token).collect(), now).await?;
     let mut granted = Granted::default();
     let outcomes: Vec<UseOutcome> =
         uses.iter().map(|one| play(one, &mut counters, &mut known, &mut granted)).collect();
-    if !outcomes.iter().any(|outcome| matches!(outcome, UseOutcome::Granted { .. })) {
-        return Ok(Verdict::Undo(outcomes));
+    let is_any_granted = outcomes.iter().any(|outcome| matches!(outcome, UseOutcome::Granted { .. }));
+    let tallies = counters.iter().map(|(token, counter)| (*token, counter.tally())).collect();
+    let booked = Booked { outcome: outcomes, tallies };
+    if !is_any_granted {
+        return Ok(Verdict::Undo(booked));
     }
     take_guarded(connection, &counters, now).await?;
     idempotency::remember_uses(connection, &granted.keys, now).await?;
     notice::tell_uses(connection, vault, &granted.notices, now).await?;
-    Ok(Verdict::Keep(outcomes))
+    Ok(Verdict::Keep(booked))
+}
+
+/// How the counters of these tokens stand; those that are gone are left out.
+pub(super) async fn read_tallies(
+    connection: &mut SqliteConnection,
+    tokens: &BTreeSet<TokenId>,
+) -> Result<Vec<(TokenId, Tally)>, StoreError> {
+    if tokens.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: String = sqlx::query_scalar(TALLIES)
+        .bind(serde_json::to_string(tokens).expect("ids are strings"))
+        .fetch_one(connection)
+        .await
+        .map_err(unavailable)?;
+    let rows: Vec<(TokenId, u64, u64)> =
+        serde_json::from_str(&rows).map_err(|_| corrupt("used or given_back", tokens.len()))?;
+    Ok(rows.into_iter().map(|(token, used, given_back)| (token, Tally { used, given_back })).collect())
+}
+
+fn corrupt(column: &'static str, tokens: usize) -> StoreError {
+    StoreError::Corrupt { table: "token_counters", column, row: format!("one of {tokens} in a batch") }
 }
 
 pub(super) async fn read_counters(
@@ -131,16 +171,14 @@ pub(super) async fn read_counters(
         .fetch_one(connection)
         .await
         .map_err(unavailable)?;
-    let rows: Vec<CounterColumns> = serde_json::from_str(&rows).map_err(|_| StoreError::Corrupt {
-        table: "token_counters",
-        column: "revision, use_limit or used",
-        row: format!("one of {} in a batch", tokens.len()),
-    })?;
+    let rows: Vec<CounterColumns> = serde_json::from_str(&rows)
+        .map_err(|_| corrupt("revision, use_limit, used or given_back", tokens.len()))?;
     Ok(rows
         .into_iter()
-        .map(|(token, revision, limit, used, usable, notice_at, near)| {
+        .map(|(token, revision, limit, used, usable, notice_at, near, given_back)| {
             let (is_usable, near_is_due) = (usable == 1, near == 1);
-            (token, Counter { revision, limit, used, is_usable, taken: 0, notice_at, near_is_due })
+            let taken = 0;
+            (token, Counter { revision, limit, used, given_back, is_usable, taken, notice_at, near_is_due })
         })
         .collect())
 }

@@ -18,7 +18,7 @@ macro_rules! token_columns {
     () => {
         "t.id, t.name, t.description, t.owner, t.labels, t.not_before, t.terms, t.auto_delete, t.recoverable,
          t.preview, t.dialect, t.created_at, t.updated_at, t.created_by, t.notify,
-         c.revision, c.enabled, c.revoked_at, c.expiry, c.use_limit, c.used, c.last_used_at,
+         c.revision, c.enabled, c.revoked_at, c.expiry, c.use_limit, c.used, c.given_back, c.last_used_at,
          (SELECT json_group_array(json_array(hex(v.digest), v.valid_until) ORDER BY v.number)
           FROM token_values v WHERE v.token = t.id) AS value_slots,
          (SELECT json_group_array(json_array(s.version, s.created_at, s.verify_until, hex(s.sealed),
@@ -83,6 +83,7 @@ pub(crate) fn read(row: &SqliteRow, vault: &Vault) -> Result<Token, StoreError> 
         about: about(&reader)?,
         usage: Usage {
             used: counters.unsigned("used")?,
+            given_back: counters.unsigned("given_back")?,
             last_used_at: counters.optional_instant("last_used_at")?,
         },
     })

@@ -1,23 +1,28 @@
 //! Uploads: reserving a use and ending the reservation, each in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use countermark_core::{TokenId, UnixSeconds, UploadId};
+use countermark_core::{Tally, TokenId, UnixSeconds, UploadId};
 use countermark_domain::store::{
-    ENDED_UPLOAD_SECONDS, ExpiredUploads, IDEMPOTENCY_SECONDS, IdempotencyKey, NewUpload, StoreError, Upload,
+    Booked, ENDED_UPLOAD_SECONDS, IDEMPOTENCY_SECONDS, IdempotencyKey, NewUpload, StoreError, Upload,
     UploadBegun, UploadEnd, UploadEnded, UploadState, UploadStore,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::row::{Reader, signed};
+use super::take::Counter;
 use super::writer::Verdict;
 use super::{SqliteStore, Vault, notice, notification, take, unavailable};
 
 #[async_trait]
 impl UploadStore for SqliteStore {
-    async fn begin_upload(&self, new: NewUpload, now: UnixSeconds) -> Result<UploadBegun, StoreError> {
+    async fn begin_upload(
+        &self,
+        new: NewUpload,
+        now: UnixSeconds,
+    ) -> Result<Booked<UploadBegun>, StoreError> {
         let vault = self.vault.clone();
         self.writer.run(async move |connection| begin(connection, &vault, &new, now).await).await
     }
@@ -31,13 +36,19 @@ impl UploadStore for SqliteStore {
         id: UploadId,
         end: UploadEnd,
         now: UnixSeconds,
-    ) -> Result<UploadEnded, StoreError> {
+    ) -> Result<Booked<UploadEnded>, StoreError> {
         self.writer.run(async move |connection| self::end(connection, id, end, now).await).await
     }
 
-    async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<ExpiredUploads, StoreError> {
+    async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<Booked<u64>, StoreError> {
         self.writer.run(async move |connection| expire(connection, now, at_most).await).await
     }
+}
+
+/// What deadlines have ended: how many uploads, and the tokens whose uses have gone back.
+struct Expired {
+    ended: u64,
+    given_back: BTreeSet<TokenId>,
 }
 
 /// Which reservations a transaction ends by their deadline.
@@ -76,36 +87,52 @@ async fn begin(
     vault: &Vault,
     new: &NewUpload,
     now: UnixSeconds,
-) -> Result<Verdict<UploadBegun>, StoreError> {
+) -> Result<Verdict<Booked<UploadBegun>>, StoreError> {
     let token = new.upload.token;
     let expired = end_due(connection, now, Due::OfToken(token)).await?;
-    let refused = |outcome| if expired.ended > 0 { Verdict::Keep(outcome) } else { Verdict::Undo(outcome) };
     let mut counters = take::read_counters(connection, vec![token], now).await?;
+    let outcome = reserve(connection, vault, new, &mut counters, now).await?;
+    let has_changed = expired.ended > 0 || matches!(outcome, UploadBegun::Reserved { .. });
+    let tallies = counters.iter().map(|(token, counter)| (*token, counter.tally())).collect();
+    let booked = Booked { outcome, tallies };
+    Ok(if has_changed { Verdict::Keep(booked) } else { Verdict::Undo(booked) })
+}
+
+/// Leaves the counters as they are unless the outcome is [`UploadBegun::Reserved`].
+async fn reserve(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    new: &NewUpload,
+    counters: &mut HashMap<TokenId, Counter>,
+    now: UnixSeconds,
+) -> Result<UploadBegun, StoreError> {
+    let token = new.upload.token;
     let counter = match counters.get_mut(&token) {
         Some(counter) if counter.is_as_decided(new.revision) => counter,
-        _ => return Ok(refused(UploadBegun::Stale)),
+        _ => return Ok(UploadBegun::Stale),
     };
     if let Some(key) = new.idempotency
         && let Some(outcome) = recall(connection, key, counter.used, now).await?
     {
-        return Ok(refused(outcome));
+        return Ok(outcome);
     }
-    if !counter.set_aside(1) {
-        return Ok(refused(UploadBegun::Exhausted { used: counter.used }));
+    if !counter.has_room_for(1) {
+        return Ok(UploadBegun::Exhausted { used: counter.used });
     }
-    let (used, notice) = (counter.used, counter.notice(token));
     let open: i64 = sqlx::query_scalar(COUNT_OPEN)
         .bind(token.to_string())
         .fetch_one(&mut *connection)
         .await
         .map_err(unavailable)?;
     if open >= i64::from(new.open_at_most) {
-        return Ok(refused(UploadBegun::TooManyOpen));
+        return Ok(UploadBegun::TooManyOpen);
     }
-    take::take_guarded(connection, &counters, now).await?;
+    counter.set_aside(1);
+    let (used, notice) = (counter.used, counter.notice(token));
+    take::take_guarded(connection, counters, now).await?;
     insert(connection, new).await?;
     notice::tell_uses(connection, vault, notice.as_slice(), now).await?;
-    Ok(Verdict::Keep(UploadBegun::Reserved { used }))
+    Ok(UploadBegun::Reserved { used })
 }
 
 /// What the same request, or another one under its key, has begun before; a key that is too old is set free.
@@ -172,26 +199,26 @@ async fn end(
     id: UploadId,
     end: UploadEnd,
     now: UnixSeconds,
-) -> Result<Verdict<UploadEnded>, StoreError> {
+) -> Result<Verdict<Booked<UploadEnded>>, StoreError> {
     let expired = end_due(connection, now, Due::One(id)).await?;
-    let Some(upload) = find(&mut *connection, id).await? else { return Ok(Verdict::Undo(UploadEnded::Gone)) };
-    let is_first = upload.state == UploadState::Reserved;
-    let upload = if is_first {
-        end_reserved(connection, upload, end, now).await?
-    } else {
-        let is_repeated = match &end {
-            UploadEnd::Complete { result, .. } => upload.result.as_ref() == Some(result),
-            UploadEnd::Abort => upload.state == UploadState::Aborted,
-        };
-        if !is_repeated {
-            let closed = UploadEnded::Closed(Box::new(upload));
-            return Ok(if expired.ended > 0 { Verdict::Keep(closed) } else { Verdict::Undo(closed) });
-        }
-        upload
+    let Some(upload) = find(&mut *connection, id).await? else {
+        return Ok(Verdict::Undo(Booked { outcome: UploadEnded::Gone, tallies: Vec::new() }));
     };
-    let counter = counter(connection, upload.token).await?;
-    let ended = UploadEnded::Ended { upload: Box::new(upload), counter };
-    Ok(if is_first || expired.ended > 0 { Verdict::Keep(ended) } else { Verdict::Undo(ended) })
+    let is_first = upload.state == UploadState::Reserved;
+    let is_repeated = match &end {
+        UploadEnd::Complete { result, .. } => upload.result.as_ref() == Some(result),
+        UploadEnd::Abort => upload.state == UploadState::Aborted,
+    };
+    let upload = if is_first { end_reserved(connection, upload, end, now).await? } else { upload };
+    let (tally, limit) = counter(connection, upload.token).await?;
+    let tallies = vec![(upload.token, tally)];
+    let outcome = if is_first || is_repeated {
+        UploadEnded::Ended { upload: Box::new(upload), counter: (tally.used, limit) }
+    } else {
+        UploadEnded::Closed(Box::new(upload))
+    };
+    let booked = Booked { outcome, tallies };
+    Ok(if is_first || expired.ended > 0 { Verdict::Keep(booked) } else { Verdict::Undo(booked) })
 }
 
 async fn end_reserved(
@@ -228,24 +255,26 @@ async fn expire(
     connection: &mut SqliteConnection,
     now: UnixSeconds,
     at_most: u32,
-) -> Result<Verdict<ExpiredUploads>, StoreError> {
+) -> Result<Verdict<Booked<u64>>, StoreError> {
     let expired = end_due(connection, now, Due::Any(at_most)).await?;
     let forgotten = sqlx::query(FORGET)
         .bind(signed(now.get()))
         .bind(signed(ENDED_UPLOAD_SECONDS))
         .bind(at_most)
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
     let is_nothing = expired.ended == 0 && forgotten.rows_affected() == 0;
-    Ok(if is_nothing { Verdict::Undo(expired) } else { Verdict::Keep(expired) })
+    let tallies = take::read_tallies(connection, &expired.given_back).await?;
+    let booked = Booked { outcome: expired.ended, tallies };
+    Ok(if is_nothing { Verdict::Undo(booked) } else { Verdict::Keep(booked) })
 }
 
 async fn end_due(
     connection: &mut SqliteConnection,
     now: UnixSeconds,
     due: Due,
-) -> Result<ExpiredUploads, StoreError> {
+) -> Result<Expired, StoreError> {
     let (token, id, at_most) = match due {
         Due::OfToken(token) => (Some(token.to_string()), None, u32::MAX),
         Due::One(id) => (None, Some(id.to_string()), 1),
@@ -267,7 +296,7 @@ async fn end_due(
         }
     }
     give_back(connection, &uses).await?;
-    Ok(ExpiredUploads { ended: rows.len() as u64, given_back: uses.into_keys().collect() })
+    Ok(Expired { ended: rows.len() as u64, given_back: uses.into_keys().collect() })
 }
 
 /// Puts back that many uses of each token.
@@ -279,7 +308,7 @@ async fn give_back(
         return Ok(());
     }
     sqlx::query(
-        "UPDATE token_counters SET used = max(used - back.value, 0)
+        "UPDATE token_counters SET used = max(used - back.value, 0), given_back = given_back + back.value
          FROM json_each(?1) AS back WHERE token_counters.token = back.key",
     )
     .bind(serde_json::to_string(uses).expect("ids are strings"))
@@ -289,18 +318,19 @@ async fn give_back(
     Ok(())
 }
 
-/// Uses so far and the limit.
+/// How the counter stands, and the limit.
 async fn counter(
     connection: &mut SqliteConnection,
     token: TokenId,
-) -> Result<(u64, Option<u64>), StoreError> {
-    let row = sqlx::query("SELECT token, used, use_limit FROM token_counters WHERE token = ?1")
+) -> Result<(Tally, Option<u64>), StoreError> {
+    let row = sqlx::query("SELECT token, used, given_back, use_limit FROM token_counters WHERE token = ?1")
         .bind(token.to_string())
         .fetch_one(connection)
         .await
         .map_err(unavailable)?;
     let reader = Reader::new(&row, "token_counters", "token");
-    Ok((reader.unsigned("used")?, reader.optional_unsigned("use_limit")?))
+    let tally = Tally { used: reader.unsigned("used")?, given_back: reader.unsigned("given_back")? };
+    Ok((tally, reader.optional_unsigned("use_limit")?))
 }
 
 async fn find(executor: impl SqliteExecutor<'_>, id: UploadId) -> Result<Option<Upload>, StoreError> {

@@ -8,7 +8,7 @@ use countermark_domain::{Credential, DomainError, UploadAnswer, UploadOrder};
 use crate::hooks::tusd::event::Event;
 use crate::hooks::tusd::metadata::{self, Metadata};
 use crate::hooks::tusd::reply::{MOST_BYTES, Reply};
-use crate::hooks::tusd::{Call, credential, tusd};
+use crate::hooks::tusd::{Call, credential, tusd, tusd_itself};
 use crate::native::error::problem;
 use crate::problem::{Problem, codes};
 
@@ -75,7 +75,7 @@ async fn created(call: &Call<'_>, upload: &Upload, metadata: &Metadata) -> Resul
     if reply.fits() {
         return Ok(reply);
     }
-    call.state.service.abort_upload(upload.id).await.map_err(problem)?;
+    call.state.service.abort_upload(tusd_itself(), upload.id).await.map_err(problem)?;
     Err(too_long())
 }
 

@@ -5,10 +5,10 @@ use countermark_domain::{DomainError, UploadResult};
 use serde::Serialize;
 use tracing::warn;
 
-use crate::hooks::tusd::Call;
 use crate::hooks::tusd::event::{Event, UploadInfo};
 use crate::hooks::tusd::metadata;
 use crate::hooks::tusd::reply::Reply;
+use crate::hooks::tusd::{Call, tusd_itself};
 use crate::native::error::problem;
 use crate::problem::Problem;
 
@@ -46,7 +46,7 @@ pub(super) async fn abandon(call: &Call<'_>, event: &Event) -> Result<Reply, Pro
     {
         return Ok(Reply::default());
     }
-    match call.state.service.abort_upload(id).await {
+    match call.state.service.abort_upload(tusd_itself(), id).await {
         Ok(_) | Err(DomainError::UploadClosed) => Ok(Reply::default()),
         Err(error) => noted(event, "was deleted but is not aborted", error),
     }
@@ -78,7 +78,7 @@ async fn completed(call: &Call<'_>, event: &Event) -> Result<(), DomainError> {
         existed: Some(report.existed),
         report: &json,
     };
-    call.state.service.complete_upload(id, &result).await.map(|_| ())
+    call.state.service.complete_upload(tusd_itself(), id, &result).await.map(|_| ())
 }
 
 fn ours(upload: &UploadInfo) -> Option<UploadId> {

@@ -37,7 +37,7 @@ pub struct UsageBucket {
 
 /// Shows a token's uses over time
 ///
-/// From hourly figures, at most 5 s late. Buckets begin at multiples of `step`; at most 1,000 of them.
+/// From hourly figures, at most 5 s late. An upload counts where it began, also if its use went back later. Buckets begin at multiples of `step`; at most 1,000 of them.
 #[utoipa::path(
     get, path = "/v1/access-tokens/{id}/usage", operation_id = "view_access_token_usage", tag = "figures",
     params(

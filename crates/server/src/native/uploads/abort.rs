@@ -3,6 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use countermark_domain::UploadAsker;
 use serde::Deserialize;
 
 use super::record::Standing;
@@ -30,7 +31,7 @@ struct Nothing {}
     params(("id" = String, Path, description = "Upload id.", example = "upl_034YCGMODo7rNXJe1rD0Im")),
     responses(
         (status = 200, description = "Aborted.", body = Standing<'_>),
-        (status = 404, description = "No such upload.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such upload, or none that the key reaches.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The upload is completed.", body = ProblemBody, content_type = "application/problem+json"),
         Refusals<'_>
     ),
@@ -45,12 +46,13 @@ pub async fn abort_upload(
         true => Some(json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?),
         false => None,
     };
-    caller(&request, &state, "authorize").await?;
+    let caller = caller(&request, &state, "authorize").await?;
     Query::of(&request, &[])?;
     if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
         json::read::<Nothing>(&bytes)?;
     }
-    let standing = state.service.abort_upload(upload_id(&request)?).await.map_err(problem)?;
+    let asker = UploadAsker::Caller(&caller);
+    let standing = state.service.abort_upload(asker, upload_id(&request)?).await.map_err(problem)?;
     Ok(answered(&Standing::of(&standing)))
 }
 

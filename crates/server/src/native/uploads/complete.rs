@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_domain::UploadResult;
+use countermark_domain::{UploadAsker, UploadResult};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -60,7 +60,7 @@ pub struct UploadReport {
     request_body(content = CompleteRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Completed.", body = Standing<'_>),
-        (status = 404, description = "No such upload.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such upload, or none that the key reaches.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The upload has ended another way, by its deadline or with another report.", body = ProblemBody, content_type = "application/problem+json"),
         Refusals<'_>
     ),
@@ -72,12 +72,14 @@ pub async fn complete_upload(
     state: Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let bytes = json_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await?;
-    caller(&request, &state, "authorize").await?;
+    let caller = caller(&request, &state, "authorize").await?;
     Query::of(&request, &[])?;
     let Free(result) = json::read::<CompleteRequest>(&bytes)?.result;
     let report = result.to_string();
     let result = UploadResult { report: &report, ..judged(&result)? };
-    let standing = state.service.complete_upload(upload_id(&request)?, &result).await.map_err(problem)?;
+    let asker = UploadAsker::Caller(&caller);
+    let standing =
+        state.service.complete_upload(asker, upload_id(&request)?, &result).await.map_err(problem)?;
     Ok(answered(&Standing::of(&standing)))
 }
 
