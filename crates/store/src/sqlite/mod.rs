@@ -8,6 +8,7 @@ mod figures;
 mod files;
 mod idempotency;
 mod installation;
+mod job;
 mod list;
 pub(crate) mod maintain;
 pub(crate) mod migrate;
@@ -22,6 +23,8 @@ mod take;
 mod token;
 mod upload;
 mod writer;
+#[cfg(test)]
+mod writer_tests;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,11 @@
 //! The one connection that writes. It belongs to a thread of its own that runs one transaction after the other, so a
 //! caller that gives up waiting never leaves a transaction half done.
+//!
+//! No timer: whatever waits when the thread becomes free shares one transaction, and so one sync to disk. Each job of it
+//! has a savepoint of its own, so that it stays or goes by itself.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +15,11 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::job::{Job, Played, TransactionJob};
 use super::unavailable;
 use crate::OpenError;
 
-/// How a transaction is to end.
+/// What is to become of what a job has written.
 pub(crate) enum Verdict<T> {
     /// Commit.
     Keep(T),
@@ -24,6 +28,9 @@ pub(crate) enum Verdict<T> {
     /// Roll back whatever has been written.
     Undo(T),
 }
+
+/// Most jobs in one transaction: the last of them waits for the work of all.
+const BATCH: usize = 64;
 
 /// Idle time after which the write-ahead log is emptied into the database.
 const QUIET: Duration = Duration::from_secs(2);
@@ -40,29 +47,6 @@ pub(crate) struct WriterHandle {
 enum Message {
     Run(Box<dyn Job>),
     Close(oneshot::Sender<()>),
-}
-
-trait Job: Send {
-    fn run<'w>(self: Box<Self>, writer: &'w mut Writer) -> Pin<Box<dyn Future<Output = ()> + 'w>>;
-}
-
-struct TransactionJob<T, F> {
-    work: F,
-    answer: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<T, F> Job for TransactionJob<T, F>
-where
-    T: Send + 'static,
-    F: AsyncFnOnce(&mut SqliteConnection) -> Result<Verdict<T>, StoreError> + Send + 'static,
-{
-    fn run<'w>(self: Box<Self>, writer: &'w mut Writer) -> Pin<Box<dyn Future<Output = ()> + 'w>> {
-        Box::pin(async move {
-            let result = writer.transact(self.work).await;
-            // Nobody may be waiting any more; what is committed stays committed.
-            let _ = self.answer.send(result);
-        })
-    }
 }
 
 impl WriterHandle {
@@ -84,7 +68,7 @@ impl WriterHandle {
             options,
             listener,
             added,
-            doubtful: None,
+            doubtful: Vec::new(),
             has_written: true,
             _lock: lock,
         };
@@ -95,15 +79,14 @@ impl WriterHandle {
         Ok(Self { messages })
     }
 
-    /// Runs `work` between BEGIN IMMEDIATE and the end that its verdict demands.
+    /// Runs `work` as if in a transaction of its own, which ends as its verdict demands.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: AsyncFnOnce(&mut SqliteConnection) -> Result<Verdict<T>, StoreError> + Send + 'static,
     {
-        let (answer, result) = oneshot::channel();
-        let job = Message::Run(Box::new(TransactionJob { work, answer }));
-        self.messages.send(job).await.map_err(|_| closed())?;
+        let (job, result) = TransactionJob::new(work);
+        self.messages.send(Message::Run(Box::new(job))).await.map_err(|_| closed())?;
         result.await.map_err(|_| closed())?
     }
 
@@ -126,58 +109,95 @@ struct Writer {
     options: SqliteConnectOptions,
     listener: Arc<dyn ChangeListener>,
     added: Arc<Notify>,
-    /// A change whose COMMIT failed: it may have become durable all the same, and then nobody has been told.
-    doubtful: Option<Change>,
+    /// Changes whose transaction failed: they may have become durable all the same, and then nobody has been told.
+    doubtful: Vec<Change>,
     has_written: bool,
     _lock: File,
 }
 
 impl Writer {
     async fn serve(mut self, mut inbox: mpsc::Receiver<Message>) {
+        let (mut messages, mut waiting) = (Vec::with_capacity(BATCH), VecDeque::with_capacity(BATCH));
         loop {
-            match timeout(QUIET, inbox.recv()).await {
-                Ok(Some(Message::Run(job))) => job.run(&mut self).await,
-                Ok(Some(Message::Close(answer))) => {
-                    self.finish().await;
-                    drop(inbox);
-                    drop(self);
-                    let _ = answer.send(());
-                    return;
-                }
-                Ok(None) => return self.finish().await,
+            match timeout(QUIET, inbox.recv_many(&mut messages, BATCH)).await {
+                Ok(0) => return self.finish().await,
+                Ok(_) => {}
                 Err(_quiet) => self.empty_log().await,
+            }
+            let mut closing = None;
+            for message in messages.drain(..) {
+                match message {
+                    Message::Run(job) => waiting.push_back(job),
+                    Message::Close(answer) => closing = Some(answer),
+                }
+            }
+            while !waiting.is_empty() {
+                self.transact(&mut waiting).await;
+            }
+            if let Some(answer) = closing {
+                self.finish().await;
+                drop(inbox);
+                drop(self);
+                let _ = answer.send(());
+                return;
             }
         }
     }
 
-    async fn transact<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<Verdict<T>, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut connection = self.begin().await?;
-        let (answer, change) = match work(&mut connection).await {
-            Ok(Verdict::Keep(answer)) => (answer, None),
-            Ok(Verdict::Announce(answer, change)) => (answer, Some(change)),
-            Ok(Verdict::Undo(answer)) => {
-                self.roll_back(connection).await;
-                return Ok(answer);
+    /// Runs the waiting jobs in one transaction and answers them after its end. Those behind a job that has broken the
+    /// transaction are left waiting.
+    async fn transact(&mut self, waiting: &mut VecDeque<Box<dyn Job>>) {
+        let mut connection = match self.begin().await {
+            Ok(connection) => connection,
+            Err(error) => return waiting.drain(..).for_each(|job| job.answer(Err(error.clone()))),
+        };
+        // What a single job has written is undone by the end of the transaction itself.
+        let is_shared = waiting.len() > 1;
+        let (mut jobs, mut played) = (Vec::new(), Vec::new());
+        let mut outcome = Ok(());
+        while outcome.is_ok()
+            && let Some(mut job) = waiting.pop_front()
+        {
+            if is_shared {
+                outcome = play_apart(&mut *job, &mut connection).await.map(|one| played.push(one));
+            } else {
+                played.push(job.play(&mut connection).await);
             }
+            jobs.push(job);
+        }
+        let outcome = self.end(connection, played, outcome).await.map_err(|error| {
+            tracing::warn!(%error, jobs = jobs.len(), "a transaction has failed");
+            unavailable(error)
+        });
+        // Also a job that had nothing to keep fails with the others: it may have judged by what is now gone.
+        jobs.into_iter().for_each(|job| job.answer(outcome.clone()));
+    }
+
+    /// Commits if all went well and anything is to be kept, and tells the listener.
+    async fn end(
+        &mut self,
+        mut connection: SqliteConnection,
+        played: Vec<Played>,
+        mut outcome: Result<(), sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
+        let is_kept = played.iter().any(|one| one.is_kept);
+        if outcome.is_ok() && is_kept {
+            outcome = run(&mut connection, "COMMIT").await;
+            self.has_written = true;
+        }
+        match outcome {
+            Ok(()) if is_kept => self.connection = Some(connection),
+            Ok(()) => self.roll_back(connection).await,
             Err(error) => {
-                self.roll_back(connection).await;
+                self.doubtful = played.into_iter().filter_map(|one| one.change).collect();
+                discard(connection).await;
                 return Err(error);
             }
-        };
-        if let Err(error) = sqlx::query("COMMIT").execute(&mut connection).await {
-            self.doubtful = change;
-            discard(connection).await;
-            return Err(unavailable(error));
         }
-        self.connection = Some(connection);
-        self.has_written = true;
-        if let Some(change) = change {
-            self.listener.changed(&change);
+        for change in played.iter().filter_map(|one| one.change.as_ref()) {
+            self.listener.changed(change);
         }
-        Ok(answer)
+        Ok(())
     }
 
     /// BEGIN IMMEDIATE fails within a transaction, so its success proves that none was left open; a connection on
@@ -209,21 +229,24 @@ impl Writer {
         }
     }
 
-    /// Tells the listener of a change whose COMMIT failed, if the database has kept it.
+    /// Tells the listener of changes whose transaction failed, if the database has kept them.
     async fn settle_doubt(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let Some(change) = &self.doubtful else { return Ok(()) };
+        if self.doubtful.is_empty() {
+            return Ok(());
+        }
         let position: i64 =
             sqlx::query_scalar("SELECT change_position FROM installation").fetch_one(connection).await?;
-        if u64::try_from(position).is_ok_and(|position| position >= change.position.0) {
-            self.listener.changed(change);
+        for change in self.doubtful.drain(..) {
+            if u64::try_from(position).is_ok_and(|position| position >= change.position.0) {
+                self.listener.changed(&change);
+            }
         }
-        self.doubtful = None;
         Ok(())
     }
 
     async fn roll_back(&mut self, mut connection: SqliteConnection) {
-        match sqlx::query("ROLLBACK").execute(&mut connection).await {
-            Ok(_) => self.connection = Some(connection),
+        match run(&mut connection, "ROLLBACK").await {
+            Ok(()) => self.connection = Some(connection),
             // After some errors, a full disk among them, SQLite has rolled back by itself and says so here.
             Err(_) => discard(connection).await,
         }
@@ -259,83 +282,30 @@ async fn watch_outbox(connection: &mut SqliteConnection, added: &Arc<Notify>) ->
     Ok(())
 }
 
+/// Plays a job among others. An error means that the transaction is broken: after some errors, a full disk among them,
+/// SQLite rolls back by itself and lets go of the savepoint, so that neither statement at its end finds it. If both do,
+/// what other jobs have written is untouched, whatever has befallen this one.
+async fn play_apart(job: &mut dyn Job, connection: &mut SqliteConnection) -> Result<Played, sqlx::Error> {
+    run(connection, "SAVEPOINT job").await?;
+    let played = job.play(connection).await;
+    if !played.is_kept {
+        run(connection, "ROLLBACK TO job").await?;
+    }
+    run(connection, "RELEASE job").await?;
+    Ok(played)
+}
+
 async fn begin_immediate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map(drop)
+    run(connection, "BEGIN IMMEDIATE").await
+}
+
+async fn run(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(statement).execute(connection).await.map(drop)
 }
 
 /// Closing rolls back whatever the connection may still hold open.
 async fn discard(connection: SqliteConnection) {
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "a connection did not close cleanly");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use countermark_domain::store::Position;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Told(Mutex<Vec<u64>>);
-
-    impl ChangeListener for Told {
-        fn changed(&self, change: &Change) {
-            self.0.lock().unwrap().push(change.position.0);
-        }
-    }
-
-    async fn writer(folder: &tempfile::TempDir) -> (WriterHandle, Arc<Told>) {
-        let options = SqliteConnectOptions::new().filename(folder.path().join("db")).create_if_missing(true);
-        let mut connection = options.connect().await.unwrap();
-        for sql in
-            ["CREATE TABLE installation (change_position INTEGER)", "INSERT INTO installation VALUES (1)"]
-        {
-            sqlx::query(sql).execute(&mut connection).await.unwrap();
-        }
-        let lock = File::create(folder.path().join("lock")).unwrap();
-        let told = Arc::new(Told::default());
-        let listener = Arc::clone(&told) as Arc<dyn ChangeListener>;
-        let added = Arc::new(Notify::new());
-        (WriterHandle::start(connection, options, listener, added, lock).await.unwrap(), told)
-    }
-
-    /// Ends its own transaction, so that the writer's COMMIT fails.
-    async fn change_with_failing_commit(writer: &WriterHandle, end: &'static str) -> Result<(), StoreError> {
-        let work = async move |connection: &mut SqliteConnection| {
-            for sql in ["UPDATE installation SET change_position = 2", end] {
-                sqlx::query(sql).execute(&mut *connection).await.map_err(unavailable)?;
-            }
-            let change = Change { position: Position(2), tokens: Vec::new(), values: Vec::new() };
-            Ok(Verdict::Announce((), change))
-        };
-        writer.run(work).await
-    }
-
-    #[tokio::test]
-    async fn a_change_that_became_durable_under_a_failed_commit_is_told_before_the_next_job() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let (writer, told) = writer(&folder).await;
-        assert!(change_with_failing_commit(&writer, "COMMIT").await.is_err());
-        let seen = Arc::clone(&told);
-        let next = async move |_: &mut SqliteConnection| Ok(Verdict::Undo(seen.0.lock().unwrap().clone()));
-        assert_eq!(writer.run(next).await.unwrap(), [2]);
-    }
-
-    #[tokio::test]
-    async fn a_change_that_was_lost_under_a_failed_commit_is_not_told() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let (writer, told) = writer(&folder).await;
-        assert!(change_with_failing_commit(&writer, "ROLLBACK").await.is_err());
-        let kept: i64 = writer
-            .run(async |connection: &mut SqliteConnection| {
-                let position = sqlx::query_scalar("SELECT change_position FROM installation");
-                Ok(Verdict::Undo(position.fetch_one(connection).await.map_err(unavailable)?))
-            })
-            .await
-            .unwrap();
-        assert_eq!((kept, told.0.lock().unwrap().len()), (1, 0));
     }
 }
