@@ -48,6 +48,8 @@ enum End {
     Break,
     /// The same, unseen.
     BreakUnseen,
+    /// Having made all of it durable, though the writer will find its transaction failed.
+    Commit,
 }
 
 const SCHEMA: [&str; 4] = [
@@ -166,6 +168,10 @@ async fn work(connection: &mut SqliteConnection, number: i64, end: End) -> Resul
         }
         End::BreakUnseen => {
             execute(connection, "ROLLBACK").await?;
+            Ok(Verdict::Keep(rows))
+        }
+        End::Commit => {
+            execute(connection, "COMMIT").await?;
             Ok(Verdict::Keep(rows))
         }
     }
@@ -292,6 +298,14 @@ async fn a_change_that_became_durable_under_a_failed_commit_is_told_before_the_n
     let next =
         async move |_: &mut SqliteConnection| Ok(Verdict::Undo(told.positions.lock().unwrap().clone()));
     assert_eq!(writer.handle.run(next).await.unwrap(), [2]);
+}
+
+#[tokio::test]
+async fn all_changes_that_became_durable_in_a_failed_transaction_are_told_in_order_before_the_next_job() {
+    let writer = Writer::start().await;
+    let answers = writer.together(&[End::Announce, End::Announce, End::Commit, End::Announce]).await;
+    assert!(answers[..3].iter().all(is_unavailable) && answers[3].is_ok(), "{answers:?}");
+    assert_eq!(writer.positions(), [2, 3, 4]);
 }
 
 #[tokio::test]
