@@ -7,11 +7,13 @@
 
 mod fixture;
 
-use countermark_core::{NotificationId, Notify, Token, TokenEvent, TokenId, TokenKind};
+use countermark_core::{
+    NotificationId, Notify, Token, TokenEvent, TokenId, TokenKind, UploadExtra, UploadId, UploadParameters,
+};
 use countermark_domain::store::{
-    Attempted, AuditFilter, Changed, NewNotification, Next, Notification, NotificationFilter,
+    Attempted, AuditFilter, Changed, NewNotification, NewUpload, Next, Notification, NotificationFilter,
     NotificationState::{Dead, Delivered, Disabled, Pending},
-    Outbox, StoreError, UseOutcome,
+    Outbox, StoreError, Upload, UploadBegun, UploadEnd, UploadState, UseOutcome,
 };
 use zeroize::Zeroizing;
 
@@ -41,6 +43,8 @@ conformance! {
         a_limit_is_told_to_be_near_and_reached_by_the_very_uses_that_make_it_so
         one_use_can_make_a_limit_near_and_reached_at_once
         a_changed_limit_is_told_anew_and_an_unchanged_one_is_not
+        what_was_told_of_a_limit_is_not_told_again_when_uses_go_back
+        a_limit_lowered_to_the_uses_is_told_to_be_reached
         a_refused_use_tells_nothing
         a_revocation_tells_of_each_token_that_it_ends_once
         a_purge_tells_of_a_token_that_was_still_live
@@ -97,6 +101,27 @@ impl Fixture {
             .collect();
         told.sort_by_key(|(event, used)| (*used, event.clone()));
         told
+    }
+
+    async fn begin_and_abort(&self, token: &Token, number: u8) {
+        let upload = Upload {
+            id: UploadId::from_parts(1_700_000_000_000, [number; 10]),
+            token: token.terms.id,
+            owner: None,
+            began_by: None,
+            state: UploadState::Reserved,
+            effective: UploadParameters::default(),
+            extra: UploadExtra::default(),
+            began_at: at(1000),
+            deadline: at(2000),
+            ended_at: None,
+            result: None,
+        };
+        let id = upload.id;
+        let new = NewUpload { upload, revision: token.terms.revision, idempotency: None, open_at_most: 9 };
+        let begun = self.store.begin_upload(new, at(1000)).await.unwrap();
+        assert!(matches!(begun, UploadBegun::Reserved { .. }), "{begun:?}");
+        self.store.end_upload(id, UploadEnd::Abort, at(1001)).await.unwrap();
     }
 
     async fn change(&self, token: &mut Token) {
@@ -304,6 +329,34 @@ async fn a_changed_limit_is_told_anew_and_an_unchanged_one_is_not(it: Fixture) {
     it.take(&[one_use(&token, 1)]).await;
     it.take(&[one_use(&token, 1)]).await;
     assert_eq!(it.told().await, [near(9), reached(10), near(11), reached(12)]);
+}
+
+async fn what_was_told_of_a_limit_is_not_told_again_when_uses_go_back(it: Fixture) {
+    let mut token = telling(limited(1, 1), &[TokenEvent::LimitNear, TokenEvent::LimitReached]);
+    it.insert(&token).await;
+    for number in 1..4 {
+        it.begin_and_abort(&token, number).await;
+        assert_eq!(it.told().await, [near(1), reached(1)], "{number}");
+        token.about.name = Some(format!("renamed {number}"));
+        it.change(&mut token).await;
+    }
+    token.terms.limit = Some(2);
+    it.change(&mut token).await;
+    it.take(&[one_use(&token, 2)]).await;
+    assert_eq!(it.told().await, [near(1), reached(1), near(2), reached(2)]);
+}
+
+async fn a_limit_lowered_to_the_uses_is_told_to_be_reached(it: Fixture) {
+    let mut token = telling(limited(1, 10), &[TokenEvent::LimitNear, TokenEvent::LimitReached]);
+    let mut silent = telling(limited(2, 10), &[TokenEvent::LimitNear]);
+    for token in [&mut token, &mut silent] {
+        it.insert(token).await;
+        it.take(&[one_use(token, 5)]).await;
+        token.terms.limit = Some(5);
+        it.change(token).await;
+        it.change(token).await;
+        assert_eq!(it.told().await, [reached(5)]);
+    }
 }
 
 async fn a_refused_use_tells_nothing(it: Fixture) {
