@@ -5,10 +5,10 @@ use countermark_domain::{DomainError, UploadResult};
 use serde::Serialize;
 use tracing::warn;
 
-use crate::hooks::tusd::Call;
 use crate::hooks::tusd::event::{Event, UploadInfo};
 use crate::hooks::tusd::metadata;
 use crate::hooks::tusd::reply::Reply;
+use crate::hooks::tusd::{Call, tusd};
 use crate::native::error::problem;
 use crate::problem::Problem;
 
@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// Only what is not the upload's fault: tusd tries again.
 pub(super) async fn complete_before_answer(call: &Call<'_>, event: &Event) -> Result<Reply, Problem> {
     match completed(call, event).await {
-        Ok(()) | Err(DomainError::NotFound) => Ok(Reply::default()),
+        Ok(()) => Ok(Reply::default()),
         Err(error) => call.refuse(problem(error)),
     }
 }
@@ -41,15 +41,21 @@ pub(super) async fn complete(call: &Call<'_>, event: &Event) -> Result<Reply, Pr
 /// # Errors
 /// As [`complete_before_answer`].
 pub(super) async fn abandon(call: &Call<'_>, event: &Event) -> Result<Reply, Problem> {
-    let Some(id) = ours(&event.upload) else { return Ok(Reply::default()) };
-    if event.upload.is_whole() && !matches!(completed(call, event).await, Err(DomainError::UploadRefused(_)))
-    {
-        return Ok(Reply::default());
-    }
-    match call.state.service.abort_upload(id).await {
-        Ok(_) | Err(DomainError::UploadClosed) => Ok(Reply::default()),
+    match abandoned(call, event).await {
+        Ok(()) | Err(DomainError::UploadClosed) => Ok(Reply::default()),
         Err(error) => noted(event, "was deleted but is not aborted", error),
     }
+}
+
+async fn abandoned(call: &Call<'_>, event: &Event) -> Result<(), DomainError> {
+    if event.upload.is_whole() {
+        match completed(call, event).await {
+            Err(DomainError::UploadRefused(_)) => {}
+            ended => return ended,
+        }
+    }
+    let Some(id) = ours(call, &event.upload).await? else { return Ok(()) };
+    call.state.service.abort_upload(id).await.map(|_| ())
 }
 
 /// The report of a completed upload; the same for both hooks that bring it, so that the second is a repetition.
@@ -62,7 +68,7 @@ struct Report<'a> {
 }
 
 async fn completed(call: &Call<'_>, event: &Event) -> Result<(), DomainError> {
-    let Some(id) = ours(&event.upload) else { return Ok(()) };
+    let Some(id) = ours(call, &event.upload).await? else { return Ok(()) };
     // Metadata do not change after the creation, where bad ones were refused.
     let content_type = metadata::content_type(&event.upload.metadata()).ok().flatten();
     let report = Report {
@@ -81,8 +87,12 @@ async fn completed(call: &Call<'_>, event: &Event) -> Result<(), DomainError> {
     call.state.service.complete_upload(id, &result).await.map(|_| ())
 }
 
-fn ours(upload: &UploadInfo) -> Option<UploadId> {
-    upload.id().filter(|_| !upload.is_in_parts())
+/// The upload's id; `None` if it is not one of ours by its form. tusd ends no upload that it has not begun, and one with
+/// an id of ours that we do not know is no more allowed than one that was refused.
+async fn ours(call: &Call<'_>, upload: &UploadInfo) -> Result<Option<UploadId>, DomainError> {
+    let Some(id) = upload.id().filter(|_| !upload.is_in_parts()) else { return Ok(None) };
+    let began_by = call.state.service.view_upload(id).await?.began_by;
+    if began_by == Some(tusd()) { Ok(Some(id)) } else { Err(DomainError::NotFound) }
 }
 
 /// Nobody waits for the answer to these hooks: the operator must learn of what came to nothing.
