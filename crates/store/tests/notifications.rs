@@ -49,6 +49,7 @@ conformance! {
         a_revocation_tells_of_each_token_that_it_ends_once
         a_purge_tells_of_a_token_that_was_still_live
         an_expiry_is_told_once_and_a_new_one_again
+        an_expiry_that_has_passed_is_not_told_to_be_near
         a_call_whose_actor_has_changed_puts_nothing_into_the_outbox
         whoever_waits_for_notifications_is_woken_by_a_new_one;
 }
@@ -418,6 +419,16 @@ async fn an_expiry_is_told_once_and_a_new_one_again(it: Fixture) {
     it.change(&mut token).await;
     assert_eq!([tell(2999).await, tell(3000).await], [0, 1]);
     assert_eq!(it.told().await.len(), 2);
+}
+
+async fn an_expiry_that_has_passed_is_not_told_to_be_near(it: Fixture) {
+    let mut token = telling(limited(1, 10), &[TokenEvent::Expiring]);
+    token.terms.expiry = Some(at(1000));
+    it.insert(&token).await;
+    assert_eq!(it.store.tell_expiring(at(1000), at(2000), 10).await.unwrap(), 0);
+    token.terms.expiry = Some(at(1001));
+    it.change(&mut token).await;
+    assert_eq!(it.store.tell_expiring(at(1000), at(2000), 10).await.unwrap(), 1);
 }
 
 async fn a_call_whose_actor_has_changed_puts_nothing_into_the_outbox(it: Fixture) {

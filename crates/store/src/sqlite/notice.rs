@@ -125,7 +125,7 @@ pub(super) async fn tell(
     enqueue(connection, &new, now).await
 }
 
-/// Tells of tokens that expire before `horizon`; of how many.
+/// Tells of tokens that expire before `horizon` and have not yet; of how many.
 pub(super) async fn tell_expiring(
     connection: &mut SqliteConnection,
     vault: &Vault,
@@ -134,7 +134,8 @@ pub(super) async fn tell_expiring(
     at_most: u32,
 ) -> Result<u64, StoreError> {
     let rows =
-        sqlx::query("SELECT id FROM access_tokens WHERE expiring_at <= ?1 ORDER BY expiring_at LIMIT ?2")
+        sqlx::query("SELECT id FROM access_tokens WHERE expiring_at > ?1 AND expiring_at <= ?2 ORDER BY expiring_at LIMIT ?3")
+            .bind(signed(now.get()))
             .bind(signed(horizon.get()))
             .bind(at_most)
             .fetch_all(&mut *connection)
