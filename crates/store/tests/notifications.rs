@@ -40,6 +40,7 @@ conformance! {
         lists_are_newest_first_and_filter_by_every_member
         what_ended_long_ago_is_forgotten_and_nothing_else
         secrets_follow_each_other_and_the_first_one_is_made_once
+        three_secrets_sign_at_most_and_those_long_ended_are_forgotten
         a_limit_is_told_to_be_near_and_reached_by_the_very_uses_that_make_it_so
         one_use_can_make_a_limit_near_and_reached_at_once
         a_changed_limit_is_told_anew_and_an_unchanged_one_is_not
@@ -283,6 +284,31 @@ async fn secrets_follow_each_other_and_the_first_one_is_made_once(mut it: Fixtur
     let shown: Vec<_> = secrets.iter().map(|one| (one.version, one.text.as_str(), one.valid_until)).collect();
     assert_eq!(shown, [(1, "one", Some(at(2000))), (2, "two", Some(at(3000))), (3, "three", None)]);
     assert!(!format!("{secrets:?}").contains("three"));
+}
+
+async fn three_secrets_sign_at_most_and_those_long_ended_are_forgotten(it: Fixture) {
+    let rotate = async |now: u64, until| {
+        let text = Zeroizing::new(format!("of {now}"));
+        let mut entry = audit("notification.secret.rotate");
+        entry.at = at(now);
+        it.store.rotate_notification_secret(&text, at(until), entry).await.unwrap();
+        it.store.notification_secrets().await.unwrap()
+    };
+    let mut secrets = Vec::new();
+    for now in 1000..1100 {
+        secrets = rotate(now, 900_000).await;
+        let signing = secrets.iter().filter(|one| one.valid_until.is_none_or(|until| at(now) < until));
+        assert!(signing.count() <= 3, "{now}");
+        assert!(secrets.len() <= 21, "{now}");
+    }
+    let newest: Vec<_> = secrets.iter().rev().map(|one| (one.version, one.valid_until)).take(4).collect();
+    let until = Some(at(900_000));
+    assert_eq!(newest, [(100, None), (99, until), (98, until), (97, Some(at(1099)))]);
+    let month = 30 * 24 * 60 * 60;
+    assert_eq!(rotate(900_000 + month - 1, 900_000 + month).await.len(), 4);
+    let versions: Vec<u64> =
+        rotate(900_000 + month, 900_000 + month).await.iter().map(|one| one.version).collect();
+    assert_eq!(versions, [100, 101, 102]);
 }
 
 async fn a_limit_is_told_to_be_near_and_reached_by_the_very_uses_that_make_it_so(it: Fixture) {
