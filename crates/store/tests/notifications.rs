@@ -426,6 +426,10 @@ async fn a_purge_tells_of_a_token_that_was_still_live(it: Fixture) {
         it.store.purge(token.terms.id, audit("token.purge")).await.unwrap();
     }
     assert_eq!(it.told().await.len(), 2);
+    let filter = NotificationFilter { at_most: 9, ..NotificationFilter::default() };
+    for told in it.store.notifications(&filter).await.unwrap() {
+        assert!(told.body.contains("\"revokedAt\":1000"), "{}", told.body);
+    }
 }
 
 async fn an_expiry_is_told_once_and_a_new_one_again(it: Fixture) {

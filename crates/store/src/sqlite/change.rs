@@ -389,6 +389,7 @@ pub(crate) async fn purge(
 ) -> Result<Verdict<bool>, StoreError> {
     // Whoever wants to know of a token's end learns of it also if it ends this way.
     if descendants(&mut *connection, id, false).await?.iter().any(|one| one.is_live) {
+        end(connection, &[id], entry.at).await?;
         notice::tell(connection, vault, TokenEvent::Revoked, &[id], entry.at).await?;
     }
     // Credentials, counters and figures go with it by their foreign keys.
