@@ -20,6 +20,9 @@ from uploads import Uploads
 
 VERSION = "1.0.0"
 
+# Of the greatest length that any server can count, 2**63 - 1.
+MOST_DIGITS = 19
+
 
 async def files(request: Request) -> Response:
     """Every request of the protocol; its answers all name the version."""
@@ -82,7 +85,8 @@ async def _create(request: Request, uploads: Uploads, value: str) -> Response:
     length = request.headers.get("upload-length", "")
     metadata = read_metadata(request.headers.get("upload-metadata", ""))
     # A length that is told later cannot be checked before the use is taken: creation-defer-length is not offered.
-    if not length.isdecimal() or metadata is None:
+    # Python turns no text of thousands of digits into a number.
+    if not length.isdecimal() or len(length) > MOST_DIGITS or metadata is None:
         return problem(400, "BAD_FORM")
     asked: dict[str, object] = {name: metadata[name] for name in TEXT_FIELDS if name in metadata}
     asked["tags"] = [tag for tag in metadata.get("tags", "").split(",") if tag]

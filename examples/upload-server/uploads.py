@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from countermark import Countermark, Refused, Unanswered
@@ -111,11 +112,21 @@ class Uploads:
         while True:
             await self._open_ends.wait()
             self._open_ends.clear()
-            for entry in [it for it in self.journal.entries() if it.state in ("placed", "abandoned")]:
-                with contextlib.suppress(Refused, Unanswered):
-                    await (self._confirm(entry) if entry.state == "placed" else self.give_up(entry))
+            with self._trying_again():
+                for entry in [it for it in self.journal.entries() if it.state in ("placed", "abandoned")]:
+                    with self._trying_again(), contextlib.suppress(Refused, Unanswered):
+                        await (self._confirm(entry) if entry.state == "placed" else self.give_up(entry))
             pause = min(pause * 2, 60) if self._open_ends.is_set() else 1
             await asyncio.sleep(pause)
+
+    @contextlib.contextmanager
+    def _trying_again(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            # Such as a full disk: it passes, and the task that ties up must outlive it.
+            log.exception("what has become of an upload could not be noted; it is tried again")
+            self._open_ends.set()
 
     async def _confirm(self, entry: Entry) -> None:
         try:

@@ -67,13 +67,17 @@ impl NotifyPatch {
         let mut notify = former.unwrap_or(Notify { urls: Vec::new(), events: Vec::new() });
         self.urls.apply_to(&mut notify.urls);
         self.events.apply_to(&mut notify.events);
-        // Whoever is named twice is told once.
-        let mut seen = BTreeSet::new();
-        notify.urls.retain(|url| seen.insert(url.clone()));
+        name_once(&mut notify.urls);
         notify.events.sort_unstable();
         notify.events.dedup();
         notify
     }
+}
+
+/// Whoever is named twice is told once.
+fn name_once(addresses: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    addresses.retain(|address| seen.insert(address.clone()));
 }
 
 /// The members of `extra` to change.
@@ -363,6 +367,7 @@ impl UploadPatch {
     /// Makes the changes.
     pub fn apply(self, extra: &mut UploadExtra) {
         self.notification_urls.apply_to(&mut extra.notification_urls);
+        name_once(&mut extra.notification_urls);
         self.tags.apply_to_optional(&mut extra.tags);
         self.add_tags.apply_to(&mut extra.add_tags);
         self.transformation.apply_to_optional(&mut extra.transformation);

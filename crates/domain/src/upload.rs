@@ -1,5 +1,6 @@
 //! Uploads: one use is reserved when one begins; it is spent when the upload completes and goes back when it is aborted.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use countermark_core::{
@@ -305,7 +306,9 @@ impl Service {
                 body: body.clone(),
             }
         };
-        upload.extra.notification_urls.iter().map(tell).collect()
+        // What was stored may name one of them twice.
+        let mut told = HashSet::new();
+        upload.extra.notification_urls.iter().filter(|address| told.insert(*address)).map(tell).collect()
     }
 
     /// Runs to its end even if the caller no longer waits: the cache must learn what the store has counted.

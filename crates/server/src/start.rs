@@ -190,6 +190,8 @@ async fn keep_house(service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
     let mut beat = interval(FLUSH_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut fails, mut uploads_fail) = (false, false);
+    // Here also before the sweep: what has expired or is swept away is not told of any more.
+    note("tokens told to be expiring", service.tell_expiring().await, &mut fails);
     loop {
         for _ in 0..FLUSHES_PER_SWEEP {
             tokio::select! {
@@ -200,8 +202,8 @@ async fn keep_house(service: Arc<Service>, mut stopped: oneshot::Receiver<()>) {
             note("uploads", service.expire_uploads().await.map(|_| 0), &mut uploads_fail);
             service.wake_deliveries();
         }
-        note("expired tokens swept away", service.sweep().await, &mut fails);
         note("tokens told to be expiring", service.tell_expiring().await, &mut fails);
+        note("expired tokens swept away", service.sweep().await, &mut fails);
         note("old notifications forgotten", service.forget_notifications().await, &mut fails);
     }
 }

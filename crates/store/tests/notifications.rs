@@ -7,11 +7,13 @@
 
 mod fixture;
 
-use countermark_core::{NotificationId, Notify, Token, TokenEvent, TokenId, TokenKind};
+use countermark_core::{
+    NotificationId, Notify, Token, TokenEvent, TokenId, TokenKind, UploadExtra, UploadId, UploadParameters,
+};
 use countermark_domain::store::{
-    Attempted, AuditFilter, Changed, NewNotification, Next, Notification, NotificationFilter,
+    Attempted, AuditFilter, Changed, NewNotification, NewUpload, Next, Notification, NotificationFilter,
     NotificationState::{Dead, Delivered, Disabled, Pending},
-    Outbox, StoreError, UseOutcome,
+    Outbox, StoreError, Upload, UploadBegun, UploadEnd, UploadState, UseOutcome,
 };
 use zeroize::Zeroizing;
 
@@ -38,13 +40,17 @@ conformance! {
         lists_are_newest_first_and_filter_by_every_member
         what_ended_long_ago_is_forgotten_and_nothing_else
         secrets_follow_each_other_and_the_first_one_is_made_once
+        three_secrets_sign_at_most_and_those_long_ended_are_forgotten
         a_limit_is_told_to_be_near_and_reached_by_the_very_uses_that_make_it_so
         one_use_can_make_a_limit_near_and_reached_at_once
         a_changed_limit_is_told_anew_and_an_unchanged_one_is_not
+        what_was_told_of_a_limit_is_not_told_again_when_uses_go_back
+        a_limit_lowered_to_the_uses_is_told_to_be_reached
         a_refused_use_tells_nothing
         a_revocation_tells_of_each_token_that_it_ends_once
         a_purge_tells_of_a_token_that_was_still_live
         an_expiry_is_told_once_and_a_new_one_again
+        an_expiry_that_has_passed_is_not_told_to_be_near
         a_call_whose_actor_has_changed_puts_nothing_into_the_outbox
         whoever_waits_for_notifications_is_woken_by_a_new_one;
 }
@@ -97,6 +103,27 @@ impl Fixture {
             .collect();
         told.sort_by_key(|(event, used)| (*used, event.clone()));
         told
+    }
+
+    async fn begin_and_abort(&self, token: &Token, number: u8) {
+        let upload = Upload {
+            id: UploadId::from_parts(1_700_000_000_000, [number; 10]),
+            token: token.terms.id,
+            owner: None,
+            began_by: None,
+            state: UploadState::Reserved,
+            effective: UploadParameters::default(),
+            extra: UploadExtra::default(),
+            began_at: at(1000),
+            deadline: at(2000),
+            ended_at: None,
+            result: None,
+        };
+        let id = upload.id;
+        let new = NewUpload { upload, revision: token.terms.revision, idempotency: None, open_at_most: 9 };
+        let begun = self.store.begin_upload(new, at(1000)).await.unwrap();
+        assert!(matches!(begun.outcome, UploadBegun::Reserved { .. }), "{begun:?}");
+        self.store.end_upload(id, UploadEnd::Abort, at(1001)).await.unwrap();
     }
 
     async fn change(&self, token: &mut Token) {
@@ -259,6 +286,31 @@ async fn secrets_follow_each_other_and_the_first_one_is_made_once(mut it: Fixtur
     assert!(!format!("{secrets:?}").contains("three"));
 }
 
+async fn three_secrets_sign_at_most_and_those_long_ended_are_forgotten(it: Fixture) {
+    let rotate = async |now: u64, until| {
+        let text = Zeroizing::new(format!("of {now}"));
+        let mut entry = audit("notification.secret.rotate");
+        entry.at = at(now);
+        it.store.rotate_notification_secret(&text, at(until), entry).await.unwrap();
+        it.store.notification_secrets().await.unwrap()
+    };
+    let mut secrets = Vec::new();
+    for now in 1000..1100 {
+        secrets = rotate(now, 900_000).await;
+        let signing = secrets.iter().filter(|one| one.valid_until.is_none_or(|until| at(now) < until));
+        assert!(signing.count() <= 3, "{now}");
+        assert!(secrets.len() <= 21, "{now}");
+    }
+    let newest: Vec<_> = secrets.iter().rev().map(|one| (one.version, one.valid_until)).take(4).collect();
+    let until = Some(at(900_000));
+    assert_eq!(newest, [(100, None), (99, until), (98, until), (97, Some(at(1099)))]);
+    let month = 30 * 24 * 60 * 60;
+    assert_eq!(rotate(900_000 + month - 1, 900_000 + month).await.len(), 4);
+    let versions: Vec<u64> =
+        rotate(900_000 + month, 900_000 + month).await.iter().map(|one| one.version).collect();
+    assert_eq!(versions, [100, 101, 102]);
+}
+
 async fn a_limit_is_told_to_be_near_and_reached_by_the_very_uses_that_make_it_so(it: Fixture) {
     let token = telling(limited(1, 10), &[TokenEvent::LimitNear, TokenEvent::LimitReached]);
     let silent = limited(2, 10);
@@ -306,6 +358,34 @@ async fn a_changed_limit_is_told_anew_and_an_unchanged_one_is_not(it: Fixture) {
     assert_eq!(it.told().await, [near(9), reached(10), near(11), reached(12)]);
 }
 
+async fn what_was_told_of_a_limit_is_not_told_again_when_uses_go_back(it: Fixture) {
+    let mut token = telling(limited(1, 1), &[TokenEvent::LimitNear, TokenEvent::LimitReached]);
+    it.insert(&token).await;
+    for number in 1..4 {
+        it.begin_and_abort(&token, number).await;
+        assert_eq!(it.told().await, [near(1), reached(1)], "{number}");
+        token.about.name = Some(format!("renamed {number}"));
+        it.change(&mut token).await;
+    }
+    token.terms.limit = Some(2);
+    it.change(&mut token).await;
+    it.take(&[one_use(&token, 2)]).await;
+    assert_eq!(it.told().await, [near(1), reached(1), near(2), reached(2)]);
+}
+
+async fn a_limit_lowered_to_the_uses_is_told_to_be_reached(it: Fixture) {
+    let mut token = telling(limited(1, 10), &[TokenEvent::LimitNear, TokenEvent::LimitReached]);
+    let mut silent = telling(limited(2, 10), &[TokenEvent::LimitNear]);
+    for token in [&mut token, &mut silent] {
+        it.insert(token).await;
+        it.take(&[one_use(token, 5)]).await;
+        token.terms.limit = Some(5);
+        it.change(token).await;
+        it.change(token).await;
+        assert_eq!(it.told().await, [reached(5)]);
+    }
+}
+
 async fn a_refused_use_tells_nothing(it: Fixture) {
     let token = telling(limited(1, 10), &[TokenEvent::LimitNear, TokenEvent::LimitReached]);
     it.insert(&token).await;
@@ -346,6 +426,10 @@ async fn a_purge_tells_of_a_token_that_was_still_live(it: Fixture) {
         it.store.purge(token.terms.id, audit("token.purge")).await.unwrap();
     }
     assert_eq!(it.told().await.len(), 2);
+    let filter = NotificationFilter { at_most: 9, ..NotificationFilter::default() };
+    for told in it.store.notifications(&filter).await.unwrap() {
+        assert!(told.body.contains("\"revokedAt\":1000"), "{}", told.body);
+    }
 }
 
 async fn an_expiry_is_told_once_and_a_new_one_again(it: Fixture) {
@@ -365,6 +449,16 @@ async fn an_expiry_is_told_once_and_a_new_one_again(it: Fixture) {
     it.change(&mut token).await;
     assert_eq!([tell(2999).await, tell(3000).await], [0, 1]);
     assert_eq!(it.told().await.len(), 2);
+}
+
+async fn an_expiry_that_has_passed_is_not_told_to_be_near(it: Fixture) {
+    let mut token = telling(limited(1, 10), &[TokenEvent::Expiring]);
+    token.terms.expiry = Some(at(1000));
+    it.insert(&token).await;
+    assert_eq!(it.store.tell_expiring(at(1000), at(2000), 10).await.unwrap(), 0);
+    token.terms.expiry = Some(at(1001));
+    it.change(&mut token).await;
+    assert_eq!(it.store.tell_expiring(at(1000), at(2000), 10).await.unwrap(), 1);
 }
 
 async fn a_call_whose_actor_has_changed_puts_nothing_into_the_outbox(it: Fixture) {

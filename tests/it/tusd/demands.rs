@@ -163,6 +163,17 @@ fn a_reply_is_never_longer_than_tusd_reads() {
 }
 
 #[test]
+fn a_refusal_for_long_demands_still_fits_what_tusd_reads() {
+    let world = World::start();
+    let types: Vec<String> = (10..70).map(|number| format!("image/{}-{number}", "x".repeat(90))).collect();
+    let token = json!({"type": "upload", "limit": 1, "extra": {"mimeTypes": types}});
+    let token = world.server.admin().issue(&token);
+    let answer = world.hook(&pre_create(token["value"].as_str().unwrap()));
+    assert!(answer.body.len() <= 5 * 1024, "{}", answer.body.len());
+    assert_eq!(refusal(&answer), (403, "CONSTRAINT_FAILED".to_owned()));
+}
+
+#[test]
 fn bad_metadata_are_named_and_refused_to_the_client() {
     let world = World::start();
     let (_, value) = world.server.admin().issue_upload(None);

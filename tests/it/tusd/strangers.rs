@@ -4,7 +4,8 @@ use countermark_tests::{Connection, TestServer};
 use serde_json::json;
 
 use super::{
-    SECRET, World, about, basic, changed, created_id, hook_request, pre_create, with_header, with_metadata,
+    SECRET, World, about, basic, changed, created_id, hook_request, pre_create, refusal, with_header,
+    with_metadata,
 };
 
 #[test]
@@ -12,7 +13,7 @@ fn uploads_that_are_not_ours_and_unknown_hooks_change_nothing() {
     let world = World::start();
     let (token, value) = world.server.admin().issue_upload(Some(1));
     let id = created_id(&world.hook(&pre_create(&value)));
-    let strange = ["f14746f64ed846b5838861daad8b4211", "", "upl_034YReQTIGubVCzWuStHEC", "upl_short"];
+    let strange = ["f14746f64ed846b5838861daad8b4211", "", "upl_short"];
     for name in
         ["post-create", "post-receive", "pre-finish", "post-finish", "pre-terminate", "post-terminate"]
     {
@@ -29,17 +30,26 @@ fn uploads_that_are_not_ours_and_unknown_hooks_change_nothing() {
 }
 
 #[test]
-fn uploads_that_others_have_begun_are_none_of_tusds() {
+fn an_unknown_upload_with_an_id_of_our_form_is_not_stored() {
     let world = World::start();
-    let mut admin = world.server.admin();
-    let (token, value) = admin.issue_upload(Some(1));
-    let begun = admin.call("POST", "/v1/uploads", Some(&json!({"value": value}))).json();
-    let id = begun["id"].as_str().unwrap();
-    for name in ["pre-finish", "post-finish", "post-terminate"] {
-        let answer = world.hook(&about(name, id));
-        assert_eq!((answer.status, answer.json()), (200, json!({})), "{name}");
+    let unknown = "upl_034YReQTIGubVCzWuStHEC";
+    assert_eq!(refusal(&world.hook(&about("pre-finish", unknown))), (404, "NOT_FOUND".to_owned()));
+    for name in ["post-create", "post-finish", "post-terminate"] {
+        assert_eq!(world.hook(&about(name, unknown)).json(), json!({}), "nobody waits for {name}");
     }
-    assert_eq!(world.upload(id)["state"], "reserved");
+}
+
+#[test]
+fn an_upload_that_tusd_has_not_begun_is_not_ended_by_it() {
+    let world = World::start();
+    let (token, value) = world.server.admin().issue_upload(Some(1));
+    let begun = world.server.admin().call("POST", "/v1/uploads", Some(&json!({"value": value})));
+    let id = begun.json()["id"].as_str().unwrap_or_else(|| panic!("{}", begun.text())).to_owned();
+    let whole = changed(about("post-terminate", &id), "/Event/Upload/Offset", json!(5));
+    for hook in [about("pre-finish", &id), about("post-finish", &id), about("post-terminate", &id), whole] {
+        world.hook(&hook);
+        assert_eq!(world.upload(&id)["state"], "reserved", "{hook}");
+    }
     assert_eq!(world.used(&token), 1);
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use countermark_core::{DenyReason, MimeGlob, TokenId, UploadExtra, UploadParameters};
-use countermark_domain::store::{Upload, UploadState};
+use countermark_domain::store::{NotificationFilter, Upload, UploadState};
 use countermark_domain::{
     Credential, DomainError, Draft, Facts, Issued, Patch, PurposeDraft, Question, TokenPatch, UploadAnswer,
-    UploadAsker, UploadOrder, UploadResult, UploadSettings, UploadStanding,
+    UploadAsker, UploadOrder, UploadPatch, UploadResult, UploadSettings, UploadStanding,
 };
 use serde_json::{Value, json};
 
@@ -86,6 +86,27 @@ async fn an_upload_reserves_a_use_that_its_completion_spends() {
     assert_eq!((standing.upload.state, standing.remaining), (UploadState::Completed, Some(1)));
     assert_eq!(here.service.view_upload(here.asker(), begun.id).await.unwrap(), standing.upload);
     assert_eq!(here.used(issued.token.terms.id).await, 1);
+}
+
+#[tokio::test]
+async fn an_address_that_is_named_twice_is_told_once_of_an_upload() {
+    let here = Installation::new().await;
+    let urls = ["https://hooks.example/a", "https://hooks.example/b", "https://hooks.example/a"];
+    let notification_urls: Vec<String> = urls.map(str::to_owned).into();
+    let extra = UploadExtra { notification_urls: notification_urls.clone(), ..UploadExtra::default() };
+    let issued = here.issue(with_extra(Some(1), extra)).await;
+    let (begun, _) = here.begin(&order(value(&issued))).await.unwrap();
+    here.complete(&begun).await.unwrap();
+    let filter = NotificationFilter { at_most: 9, ..NotificationFilter::default() };
+    let told = here.service.notifications(&filter).await.unwrap();
+    let mut addresses: Vec<&str> = told.iter().map(|one| one.address.as_str()).collect();
+    addresses.sort_unstable();
+    assert_eq!(addresses, urls[..2]);
+
+    let mut extra = UploadExtra::default();
+    let patch = UploadPatch { notification_urls: Patch::Set(notification_urls), ..UploadPatch::default() };
+    patch.apply(&mut extra);
+    assert_eq!(extra.notification_urls, urls[..2], "nor is it kept twice");
 }
 
 #[tokio::test]

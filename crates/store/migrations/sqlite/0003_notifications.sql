@@ -6,8 +6,10 @@ ALTER TABLE access_tokens ADD COLUMN expiring_told INTEGER; -- the expiry whose 
 CREATE INDEX access_tokens_expiring ON access_tokens (expiring_at) WHERE expiring_at IS NOT NULL;
 
 ALTER TABLE token_counters ADD COLUMN notice_at INTEGER;    -- the uses at which something is to be told next; NULL = nothing is
-ALTER TABLE token_counters ADD COLUMN near_is_due INTEGER NOT NULL DEFAULT 0
-    CHECK (near_is_due IN (0, 1));                          -- whether then the limit's nearness is to be told
+ALTER TABLE token_counters ADD COLUMN near_told INTEGER NOT NULL DEFAULT 0
+    CHECK (near_told IN (0, 1));                            -- whether this limit has been told to be near: uses go back, this does not
+ALTER TABLE token_counters ADD COLUMN reached_told INTEGER NOT NULL DEFAULT 0
+    CHECK (reached_told IN (0, 1));                         -- whether it has been told to be reached
 
 -- The outbox. Rows outlive their tokens, so they refer to them by name only.
 CREATE TABLE notifications (

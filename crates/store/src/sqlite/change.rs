@@ -10,7 +10,7 @@ use countermark_domain::store::{
 use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::credential::{self, Stored};
-use super::notice::{self, Armed};
+use super::notice::{self, Told};
 use super::row::{Reader, signed};
 use super::writer::Verdict;
 use super::{Vault, audit, idempotency, unavailable};
@@ -110,11 +110,10 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
 }
 
 async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
-    let armed = Armed::anew(token, token.usage.used);
     sqlx::query(
         "INSERT INTO token_counters (token, revision, enabled, revoked_at, expiry, use_limit, used, last_used_at,
-                                     notice_at, near_is_due, given_back)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                     notice_at, given_back)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )
     .bind(token.terms.id.to_string())
     .bind(signed(token.terms.revision))
@@ -124,8 +123,7 @@ async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Re
     .bind(token.terms.limit.map(signed))
     .bind(signed(token.usage.used))
     .bind(optional(token.usage.last_used_at))
-    .bind(armed.notice_at.map(signed))
-    .bind(armed.near_is_due)
+    .bind(Told::default().notice_at(token, token.usage.used).map(signed))
     .bind(signed(token.usage.given_back))
     .execute(connection)
     .await
@@ -135,6 +133,7 @@ async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Re
 
 pub(crate) async fn update(
     connection: &mut SqliteConnection,
+    vault: &Vault,
     token: &Token,
     expected: u64,
     entry: AuditEntry,
@@ -148,10 +147,11 @@ pub(crate) async fn update(
         return Ok(Verdict::Undo(Changed::LimitBelowUsed));
     }
     let is_same_limit = standing.limit == token.terms.limit;
-    let armed = if is_same_limit { standing.armed.kept(token, used) } else { Armed::anew(token, used) };
+    let is_used_up_by_this = !is_same_limit && used > 0 && token.terms.limit == Some(used);
+    let told = if is_same_limit { standing.told } else { Told::by_change(token, is_used_up_by_this) };
     sqlx::query(
         "UPDATE token_counters
-         SET revision = ?2, enabled = ?3, expiry = ?4, use_limit = ?5, notice_at = ?6, near_is_due = ?7
+         SET revision = ?2, enabled = ?3, expiry = ?4, use_limit = ?5, notice_at = ?6, near_told = ?7, reached_told = ?8
          WHERE token = ?1",
     )
     .bind(token.terms.id.to_string())
@@ -159,12 +159,16 @@ pub(crate) async fn update(
     .bind(token.terms.enabled)
     .bind(optional(token.terms.expiry))
     .bind(token.terms.limit.map(signed))
-    .bind(armed.notice_at.map(signed))
-    .bind(armed.near_is_due)
+    .bind(told.notice_at(token, used).map(signed))
+    .bind(told.near)
+    .bind(told.reached)
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
     update_token(connection, token).await?;
+    if is_used_up_by_this {
+        notice::tell(connection, vault, TokenEvent::LimitReached, &[token.terms.id], entry.at).await?;
+    }
     audit::append(connection, &entry).await?;
     let change = announce(connection, vec![token.terms.id], Vec::new()).await?;
     Ok(Verdict::Announce(Changed::Done, change))
@@ -257,7 +261,7 @@ async fn update_preview(connection: &mut SqliteConnection, token: &Token) -> Res
 struct Standing {
     used: u64,
     limit: Option<u64>,
-    armed: Armed,
+    told: Told,
 }
 
 /// How a token stands that has the expected revision, or why it must not be changed.
@@ -267,7 +271,7 @@ async fn judge(
     expected: u64,
 ) -> Result<Result<Standing, Changed>, StoreError> {
     let row = sqlx::query(
-        "SELECT token, revision, used, use_limit, notice_at, near_is_due FROM token_counters WHERE token = ?1",
+        "SELECT token, revision, used, use_limit, near_told, reached_told FROM token_counters WHERE token = ?1",
     )
     .bind(id.to_string())
     .fetch_optional(connection)
@@ -281,10 +285,7 @@ async fn judge(
     Ok(Ok(Standing {
         used: reader.unsigned("used")?,
         limit: reader.optional_unsigned("use_limit")?,
-        armed: Armed {
-            notice_at: reader.optional_unsigned("notice_at")?,
-            near_is_due: reader.column("near_is_due")?,
-        },
+        told: Told { near: reader.column("near_told")?, reached: reader.column("reached_told")? },
     }))
 }
 
@@ -389,6 +390,7 @@ pub(crate) async fn purge(
 ) -> Result<Verdict<bool>, StoreError> {
     // Whoever wants to know of a token's end learns of it also if it ends this way.
     if descendants(&mut *connection, id, false).await?.iter().any(|one| one.is_live) {
+        end(connection, &[id], entry.at).await?;
         notice::tell(connection, vault, TokenEvent::Revoked, &[id], entry.at).await?;
     }
     // Credentials, counters and figures go with it by their foreign keys.

@@ -70,7 +70,7 @@ async fn problems(connection: &mut SqliteConnection) -> Result<Vec<String>, Open
     let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(connection).await.map_err(unavailable)?;
     let mut problems: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
     if !orphans.is_empty() {
-        problems.push(format!("{} rows refer to a token that is not there", orphans.len()));
+        problems.push(format!("{} rows refer to a row of another table that is not there", orphans.len()));
     }
     Ok(problems)
 }

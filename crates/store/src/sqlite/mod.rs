@@ -180,9 +180,9 @@ impl Store for SqliteStore {
     }
 
     async fn update(&self, token: &Token, expected: u64, audit: AuditEntry) -> Result<Changed, StoreError> {
-        let token = token.clone();
+        let (vault, token) = (self.vault.clone(), token.clone());
         self.writer
-            .run(async move |connection| change::update(connection, &token, expected, audit).await)
+            .run(async move |connection| change::update(connection, &vault, &token, expected, audit).await)
             .await
     }
 

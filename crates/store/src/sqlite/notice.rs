@@ -12,41 +12,32 @@ use super::notification::enqueue;
 use super::row::{Reader, signed};
 use super::{Vault, unavailable};
 
-/// What of a limit is still to be told, as `token_counters` keeps it.
+/// What has been told of a token's limit, as `token_counters` keeps it. Uses can be given back, so that they do not say
+/// it; a changed limit begins with nothing told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Armed {
-    /// The uses at which something is.
-    pub notice_at: Option<u64>,
-    /// Whether that is, first, that the limit is near.
-    pub near_is_due: bool,
+pub(super) struct Told {
+    /// That it is near.
+    pub near: bool,
+    /// That it is reached.
+    pub reached: bool,
 }
 
-impl Armed {
-    /// For a token with `used` uses under a limit of which nothing has been told.
-    pub(super) fn anew(token: &Token, used: u64) -> Self {
-        Self::with(token, used, true)
+impl Told {
+    /// After a change of the limit, which itself is told if it uses the token up: no use will tell it.
+    pub(super) fn by_change(token: &Token, uses_up: bool) -> Self {
+        let is_told =
+            uses_up && token.about.notify.as_ref().is_some_and(|it| it.wants(TokenEvent::LimitReached));
+        Self { near: is_told, reached: is_told }
     }
 
-    /// For a token whose limit is as before, of which `self` was still to be told.
-    pub(super) fn kept(self, token: &Token, used: u64) -> Self {
-        let is_ahead = token.terms.limit.is_some_and(|limit| TokenEvent::near_at(limit) > used);
-        Self::with(token, used, self.near_is_due || is_ahead)
-    }
-
-    fn with(token: &Token, used: u64, near_may_be_due: bool) -> Self {
-        let (Some(limit), Some(notify)) = (token.terms.limit, &token.about.notify) else {
-            return Self::default();
-        };
-        if used >= limit {
-            return Self::default();
-        }
-        if near_may_be_due && notify.wants(TokenEvent::LimitNear) {
+    /// The uses at which a token with `used` uses has something to tell next.
+    pub(super) fn notice_at(self, token: &Token, used: u64) -> Option<u64> {
+        let (limit, notify) = (token.terms.limit?, token.about.notify.as_ref()?);
+        if !self.near && notify.wants(TokenEvent::LimitNear) {
             // A limit set to little more than the uses is told to be near by the next use.
-            let notice_at = Some(TokenEvent::near_at(limit).max(used + 1));
-            return Self { notice_at, near_is_due: true };
+            return Some(TokenEvent::near_at(limit).max(used.saturating_add(1)).min(limit));
         }
-        let notice_at = Some(limit).filter(|_| notify.wants(TokenEvent::LimitReached));
-        Self { notice_at, near_is_due: false }
+        Some(limit).filter(|_| !self.reached && notify.wants(TokenEvent::LimitReached))
     }
 }
 
@@ -56,9 +47,9 @@ pub(super) struct Notice {
     pub token: TokenId,
     /// Uses so far, that one included.
     pub used: u64,
-    /// Whether the limit has come near.
+    /// Whether the limit has come near, which has not been told yet.
     pub is_near: bool,
-    /// Whether it is reached.
+    /// Whether it is reached, which has not been told yet.
     pub is_reached: bool,
 }
 
@@ -68,7 +59,7 @@ pub(super) fn expiring_at(token: &Token) -> Option<UnixSeconds> {
     token.terms.expiry.filter(|_| is_wanted)
 }
 
-/// Tells what uses have come to, and arms what their tokens are to tell next.
+/// Tells what uses have come to, and notes what their tokens are to tell next.
 pub(super) async fn tell_uses(
     connection: &mut SqliteConnection,
     vault: &Vault,
@@ -92,20 +83,25 @@ pub(super) async fn tell_uses(
         if notice.is_reached {
             subscription.tell(vault, TokenEvent::LimitReached, &facts, now, &mut new);
         }
-        arm_next(connection, &subscription.notify, notice).await?;
+        note_told(connection, &subscription.notify, notice).await?;
     }
     enqueue(connection, &new, now).await
 }
 
-async fn arm_next(
+async fn note_told(
     connection: &mut SqliteConnection,
     notify: &Notify,
     notice: &Notice,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE token_counters SET near_is_due = 0, notice_at = iif(?2, use_limit, NULL) WHERE token = ?1",
+        "UPDATE token_counters
+         SET near_told = near_told OR ?2, reached_told = reached_told OR ?3,
+             notice_at = iif(?4 AND NOT reached_told, use_limit, NULL)
+         WHERE token = ?1",
     )
     .bind(notice.token.to_string())
+    .bind(notice.is_near && notify.wants(TokenEvent::LimitNear))
+    .bind(notice.is_reached && notify.wants(TokenEvent::LimitReached))
     .bind(!notice.is_reached && notify.wants(TokenEvent::LimitReached))
     .execute(connection)
     .await
@@ -129,7 +125,7 @@ pub(super) async fn tell(
     enqueue(connection, &new, now).await
 }
 
-/// Tells of tokens that expire before `horizon`; of how many.
+/// Tells of tokens that expire before `horizon` and have not yet; of how many.
 pub(super) async fn tell_expiring(
     connection: &mut SqliteConnection,
     vault: &Vault,
@@ -138,7 +134,8 @@ pub(super) async fn tell_expiring(
     at_most: u32,
 ) -> Result<u64, StoreError> {
     let rows =
-        sqlx::query("SELECT id FROM access_tokens WHERE expiring_at <= ?1 ORDER BY expiring_at LIMIT ?2")
+        sqlx::query("SELECT id FROM access_tokens WHERE expiring_at > ?1 AND expiring_at <= ?2 ORDER BY expiring_at LIMIT ?3")
+            .bind(signed(now.get()))
             .bind(signed(horizon.get()))
             .bind(at_most)
             .fetch_all(&mut *connection)

@@ -65,9 +65,46 @@ pub(super) async fn rotate(
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
+    forget_former(connection, entry.at).await?;
     insert(connection, vault, version, text, entry.at).await?;
     let (text, created_at) = (text.clone(), entry.at);
     Ok(Verdict::Keep(NotificationSecret { version, text, created_at, valid_until: None }))
+}
+
+/// Each version that is valid adds a signature to every notification: few may be.
+const FORMER_AT_MOST: u64 = 2;
+
+/// Most former versions that are kept, ended ones included.
+const SHOWN_AT_MOST: u64 = 20;
+
+/// For how many seconds a secret is shown that no longer signs.
+const ENDED_SECONDS: u64 = 30 * 24 * 60 * 60;
+
+/// Ends all former versions but the newest, and deletes those that ended long ago.
+async fn forget_former(connection: &mut SqliteConnection, now: UnixSeconds) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE notification_secrets SET valid_until = ?1
+         WHERE valid_until > ?1
+           AND version NOT IN (SELECT version FROM notification_secrets ORDER BY version DESC LIMIT ?2)",
+    )
+    .bind(signed(now.get()))
+    .bind(signed(FORMER_AT_MOST))
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    // The rows also bound what is shown, should many be made in a short time.
+    sqlx::query(
+        "DELETE FROM notification_secrets
+         WHERE valid_until <= ?1 - ?2
+            OR version NOT IN (SELECT version FROM notification_secrets ORDER BY version DESC LIMIT ?3)",
+    )
+    .bind(signed(now.get()))
+    .bind(signed(ENDED_SECONDS))
+    .bind(signed(SHOWN_AT_MOST))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
 }
 
 /// The highest version; 0 = there is none.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use countermark_core::{Tally, TokenId, UnixSeconds};
+use countermark_core::{Tally, TokenEvent, TokenId, UnixSeconds};
 use countermark_domain::store::{Booked, IdempotencyKey, StoreError, UseOutcome, UseRequest};
 use sqlx::SqliteConnection;
 
-use super::notice::{self, Notice};
+use super::notice::{self, Notice, Told};
 use super::row::signed;
 use super::writer::Verdict;
 use super::{Vault, idempotency, unavailable};
@@ -36,7 +36,7 @@ pub(super) const TAKE: &str = "
 pub(super) const COUNTERS: &str = "
     SELECT json_group_array(json_array(token, revision, use_limit, used,
                             enabled AND revoked_at IS NULL AND (expiry IS NULL OR ?2 < expiry), notice_at,
-                            near_is_due, given_back))
+                            near_told, reached_told, given_back))
     FROM token_counters
     WHERE token IN (SELECT value FROM json_each(?1))";
 
@@ -46,8 +46,8 @@ pub(super) const TALLIES: &str = "
     WHERE token IN (SELECT value FROM json_each(?1))";
 
 /// One counter as [`COUNTERS`] hands it over: token, revision, limit, uses, whether it is usable at all, the uses at
-/// which something is to be told, whether that is the limit's nearness, uses given back.
-type CounterColumns = (TokenId, u64, Option<u64>, u64, u8, Option<u64>, u8, u64);
+/// which something is to be told, whether the limit has been told to be near, and to be reached, uses given back.
+type CounterColumns = (TokenId, u64, Option<u64>, u64, u8, Option<u64>, u8, u8, u64);
 
 /// What the guarded statement will see of one token, and what is to be taken of it.
 pub(super) struct Counter {
@@ -58,7 +58,7 @@ pub(super) struct Counter {
     is_usable: bool,
     taken: u64,
     notice_at: Option<u64>,
-    near_is_due: bool,
+    told: Told,
 }
 
 /// What the granted uses of a batch leave to be done.
@@ -75,9 +75,11 @@ impl Counter {
         if self.used < self.notice_at? {
             return None;
         }
-        let is_reached = Some(self.used) == self.limit;
-        let is_near = std::mem::take(&mut self.near_is_due);
-        self.notice_at = self.limit.filter(|_| !is_reached);
+        let limit = self.limit?;
+        let is_near = !self.told.near && self.used >= TokenEvent::near_at(limit);
+        let is_reached = !self.told.reached && self.used >= limit;
+        self.told = Told { near: self.told.near || is_near, reached: self.told.reached || is_reached };
+        self.notice_at = Some(limit).filter(|_| !self.told.reached);
         Some(Notice { token, used: self.used, is_near, is_reached })
     }
 
@@ -175,10 +177,10 @@ pub(super) async fn read_counters(
         .map_err(|_| corrupt("revision, use_limit, used or given_back", tokens.len()))?;
     Ok(rows
         .into_iter()
-        .map(|(token, revision, limit, used, usable, notice_at, near, given_back)| {
-            let (is_usable, near_is_due) = (usable == 1, near == 1);
+        .map(|(token, revision, limit, used, usable, notice_at, near, reached, given_back)| {
+            let (is_usable, told) = (usable == 1, Told { near: near == 1, reached: reached == 1 });
             let taken = 0;
-            (token, Counter { revision, limit, used, given_back, is_usable, taken, notice_at, near_is_due })
+            (token, Counter { revision, limit, used, given_back, is_usable, taken, notice_at, told })
         })
         .collect())
 }

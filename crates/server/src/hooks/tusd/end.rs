@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// Only what is not the upload's fault: tusd tries again.
 pub(super) async fn complete_before_answer(call: &Call<'_>, event: &Event) -> Result<Reply, Problem> {
     match completed(call, event).await {
-        Ok(()) | Err(DomainError::NotFound) => Ok(Reply::default()),
+        Ok(()) => Ok(Reply::default()),
         Err(error) => call.refuse(problem(error)),
     }
 }
@@ -41,15 +41,21 @@ pub(super) async fn complete(call: &Call<'_>, event: &Event) -> Result<Reply, Pr
 /// # Errors
 /// As [`complete_before_answer`].
 pub(super) async fn abandon(call: &Call<'_>, event: &Event) -> Result<Reply, Problem> {
-    let Some(id) = ours(&event.upload) else { return Ok(Reply::default()) };
-    if event.upload.is_whole() && !matches!(completed(call, event).await, Err(DomainError::UploadRefused(_)))
-    {
-        return Ok(Reply::default());
-    }
-    match call.state.service.abort_upload(tusd_itself(), id).await {
-        Ok(_) | Err(DomainError::UploadClosed) => Ok(Reply::default()),
+    match abandoned(call, event).await {
+        Ok(()) | Err(DomainError::UploadClosed) => Ok(Reply::default()),
         Err(error) => noted(event, "was deleted but is not aborted", error),
     }
+}
+
+async fn abandoned(call: &Call<'_>, event: &Event) -> Result<(), DomainError> {
+    if event.upload.is_whole() {
+        match completed(call, event).await {
+            Err(DomainError::UploadRefused(_)) => {}
+            ended => return ended,
+        }
+    }
+    let Some(id) = ours(&event.upload) else { return Ok(()) };
+    call.state.service.abort_upload(tusd_itself(), id).await.map(|_| ())
 }
 
 /// The report of a completed upload; the same for both hooks that bring it, so that the second is a repetition.
@@ -81,6 +87,8 @@ async fn completed(call: &Call<'_>, event: &Event) -> Result<(), DomainError> {
     call.state.service.complete_upload(tusd_itself(), id, &result).await.map(|_| ())
 }
 
+/// The upload's id; `None` if it is not one of ours by its form. One of our form that tusd has not begun, or that is
+/// unknown, is not found when it is to be ended.
 fn ours(upload: &UploadInfo) -> Option<UploadId> {
     upload.id().filter(|_| !upload.is_in_parts())
 }

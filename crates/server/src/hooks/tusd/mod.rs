@@ -81,7 +81,17 @@ impl Call<'_> {
         if problem.code().status >= 500 {
             return Err(problem);
         }
-        Ok(Reply::refusal(&problem, &self.state.public_url, self.request_id.as_ref()))
+        let refusal =
+            |problem: &Problem| Reply::refusal(problem, &self.state.public_url, self.request_id.as_ref());
+        let reply = refusal(&problem);
+        if reply.fits() {
+            return Ok(reply);
+        }
+        // The demands of a token can be long: tusd would take a reply that it cannot read whole for a failure.
+        let bare = problem.headers().fold(Problem::new(problem.code()), |bare, (name, value)| {
+            bare.header(name.clone(), value.clone())
+        });
+        Ok(refusal(&bare))
     }
 
     /// The key of the client's request to tusd, from the header that only a proxy can have set.
