@@ -119,8 +119,7 @@ impl Member for StorageId {
 pub struct NotificationUrl(pub String);
 
 impl Member for NotificationUrl {
-    const EXPECTED: &'static str =
-        "an http:// or https:// URL of at most 2048 visible ASCII characters, with a host and port that can exist, without user info and fragment";
+    const EXPECTED: &'static str = "an http:// or https:// URL of at most 2048 visible ASCII characters, with a host and port that can exist, without user info and fragment";
 
     fn parse(text: &str) -> Option<Self> {
         let plain = text.len() <= 2048 && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
