@@ -111,6 +111,23 @@ async fn a_bad_issue_is_refused_by_pointer_and_issues_nothing() {
 }
 
 #[actix_web::test]
+async fn an_address_at_which_nobody_can_ever_be_is_refused() {
+    let it = Installation::new().await;
+    let long = format!("https://{}.example/", "a".repeat(64));
+    let too_long = format!("https://{}/", ["a"; 128].join("."));
+    let bad = ["http://256.1.1.1/", "http://h.example:0/", "http://a..b/", "http://.a/", &long, &too_long];
+    for url in bad {
+        let body = json!({"type": "upload", "extra": {"notificationUrls": [url]}}).to_string();
+        let answer = raw(&it, "POST", TOKENS, &body).await;
+        assert_eq!(answer.refusal(), (400, "INVALID_MEMBER", "/extra/notificationUrls/0"), "{url}");
+    }
+    for url in ["http://255.1.1.1/", "https://h.example.:1/a?b", "http://[::1]:8080", "http://a_b.example"] {
+        let body = json!({"type": "upload", "extra": {"notificationUrls": [url]}}).to_string();
+        assert_eq!(raw(&it, "POST", TOKENS, &body).await.status, 201, "{url}");
+    }
+}
+
+#[actix_web::test]
 async fn lists_and_maps_have_a_greatest_length() {
     let it = Installation::new().await;
     let many = |count: usize| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();

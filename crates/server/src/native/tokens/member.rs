@@ -119,16 +119,24 @@ impl Member for StorageId {
 pub struct NotificationUrl(pub String);
 
 impl Member for NotificationUrl {
-    const EXPECTED: &'static str =
-        "an http:// or https:// URL of at most 2048 visible ASCII characters, without user info and fragment";
+    const EXPECTED: &'static str = "an http:// or https:// URL of at most 2048 visible ASCII characters, with a host and port that can exist, without user info and fragment";
 
     fn parse(text: &str) -> Option<Self> {
         let plain = text.len() <= 2048 && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         let (scheme, rest) = text.split_once("://")?;
         let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        (plain && is_http && Host::parse(authority).is_ok()).then(|| Self(text.to_owned()))
+        let host = Host::parse(authority).ok()?;
+        // A number that is no IPv4 address is refused by the URL's own rules, by which it is sent to.
+        let can_exist = reqwest::Url::parse(text).is_ok_and(|url| url.port() != Some(0));
+        (plain && is_http && can_exist && is_in_dns(host.as_str())).then(|| Self(text.to_owned()))
     }
+}
+
+/// Whether the name's length and labels are such as DNS can hold (RFC 1035), or it is an IPv6 address.
+fn is_in_dns(host: &str) -> bool {
+    let is_label = |label: &str| (1..=63).contains(&label.len());
+    host.starts_with('[') || host.len() <= 253 && host.split('.').all(is_label)
 }
 
 /// A viewer's password: in clear, or `["msha1", hex]` as Shardimage keeps it.
