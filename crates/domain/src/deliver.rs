@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::sync::Notify;
 
 use crate::service::Service;
-use crate::store::{Attempted, DueNotification, Next, StoreError};
+use crate::store::{Attempted, Claim, DueNotification, Next, StoreError};
 use crate::webhook::{self, WebhookKey};
 
 /// One attempt at one receiver, ready to be sent.
@@ -50,12 +50,15 @@ pub trait Courier: Send + Sync + 'static {
     async fn deliver(&self, parcel: &Parcel) -> Delivery;
 }
 
-/// Attempts under way at once.
-const AT_ONCE: usize = 32;
+/// Attempts under way at once. Each only waits for its receiver, so that they cost little.
+const AT_ONCE: usize = 256;
 
-/// Most notifications of one claim, and attempts at one address from which on it gets no more of the next claim: one
-/// receiver that answers slowly does not hold up all others.
-const CLAIM: usize = 8;
+/// Attempts under way at once at one receiver: so many receivers as this goes into [`AT_ONCE`] must be silent before
+/// others are held up.
+const PER_RECEIVER: u32 = 8;
+
+/// Most notifications of one claim, so that the writing thread is soon free again.
+const CLAIM: usize = 32;
 
 /// Seconds after which a claimed notification that nothing is known of is due again. An attempt takes 15 at most.
 const LEASE_SECONDS: u64 = 60;
@@ -86,18 +89,18 @@ impl Service {
     /// Whatever the store says; attempts that could not be recorded are made again.
     pub async fn deliver_due(&self, courier: &dyn Courier, at_most: u64) -> Result<u64, StoreError> {
         let mut under_way = FuturesUnordered::new();
-        let mut at_address: HashMap<String, usize> = HashMap::new();
+        let mut at_receiver: HashMap<String, usize> = HashMap::new();
         let (mut begun, mut may_be_more) = (0, true);
         loop {
             let room = (AT_ONCE - under_way.len()).min(CLAIM);
             let room = u64::try_from(room).unwrap_or(0).min(at_most - begun);
             if may_be_more && room > 0 && !self.deliveries.is_stopping() {
-                let due = self.claim_due(&at_address, room).await?;
+                let due = self.claim_due(&at_receiver, room).await?;
                 may_be_more = !due.is_empty();
                 begun += due.len() as u64;
                 let keys = if due.is_empty() { Vec::new() } else { self.webhook_keys().await? };
                 for one in due {
-                    *at_address.entry(one.address.clone()).or_default() += 1;
+                    *at_receiver.entry(one.receiver.clone()).or_default() += 1;
                     under_way.push(self.attempt_delivery(courier, one, &keys));
                 }
                 if may_be_more {
@@ -111,8 +114,8 @@ impl Service {
                     while let Some(Some(more)) = under_way.next().now_or_never() {
                         ended.push(more);
                     }
-                    self.record_ended(ended, &mut at_address).await?;
-                    // An address that had its fill may get more now.
+                    self.record_ended(ended, &mut at_receiver).await?;
+                    // A receiver that had its fill may get more now.
                     may_be_more = true;
                 }
                 () = self.something_is_due() => may_be_more = true,
@@ -169,17 +172,18 @@ impl Service {
 
     async fn claim_due(
         &self,
-        at_address: &HashMap<String, usize>,
+        at_receiver: &HashMap<String, usize>,
         room: u64,
     ) -> Result<Vec<DueNotification>, StoreError> {
-        let busy: Vec<String> = at_address
-            .iter()
-            .filter(|(_, count)| **count >= CLAIM)
-            .map(|(address, _)| address.clone())
-            .collect();
         let now = self.now();
-        let room = u32::try_from(room).unwrap_or(u32::MAX);
-        self.store.claim_notifications(now, now.plus(LEASE_SECONDS), &busy, room).await
+        let claim = Claim {
+            now,
+            lease_until: now.plus(LEASE_SECONDS),
+            under_way: at_receiver.clone(),
+            per_receiver: PER_RECEIVER,
+            at_most: u32::try_from(room).unwrap_or(u32::MAX),
+        };
+        self.store.claim_notifications(claim).await
     }
 
     /// The keys that sign now, the newest first; the very first one is made here.
@@ -212,7 +216,8 @@ impl Service {
             body: due.body,
             timestamp: at,
         };
-        let (failures, is_of_token) = (due.failures, due.token.is_some());
+        let (receiver, round, failures, is_of_token) =
+            (due.receiver, due.round, due.failures, due.token.is_some());
         async move {
             let began = self.time.clock_millis();
             let delivery = courier.deliver(&parcel).await;
@@ -223,21 +228,21 @@ impl Service {
                 Delivery::Answered { status, .. } => Ok(status),
                 Delivery::Failed { reason } => Err(reason),
             };
-            (parcel.address, Attempted { id: parcel.id, at, ended_at, millis, outcome, next })
+            (receiver, Attempted { id: parcel.id, round, at, ended_at, millis, outcome, next })
         }
     }
 
     async fn record_ended(
         &self,
         ended: Vec<(String, Attempted)>,
-        at_address: &mut HashMap<String, usize>,
+        at_receiver: &mut HashMap<String, usize>,
     ) -> Result<(), StoreError> {
         let mut attempts = Vec::with_capacity(ended.len());
-        for (address, attempted) in ended {
-            if let Some(count) = at_address.get_mut(&address) {
+        for (receiver, attempted) in ended {
+            if let Some(count) = at_receiver.get_mut(&receiver) {
                 *count -= 1;
                 if *count == 0 {
-                    at_address.remove(&address);
+                    at_receiver.remove(&receiver);
                 }
             }
             attempts.push(attempted);

@@ -147,14 +147,14 @@ impl Service {
         Ok(forgotten)
     }
 
-    /// How much waits, and for how many seconds the oldest does.
+    /// How much waits, and for how many seconds the longest due has been; 0 if nothing is due.
     ///
     /// # Errors
     /// Whatever the store says.
     pub async fn outbox(&self) -> Result<(u64, u64), StoreError> {
-        let Outbox { waiting, oldest } = self.store.outbox().await?;
-        let age = |oldest: UnixSeconds| self.now().get().saturating_sub(oldest.get());
-        Ok((waiting, oldest.map_or(0, age)))
+        let Outbox { waiting, first_due_at } = self.store.outbox().await?;
+        let age = |due_at: UnixSeconds| self.now().get().saturating_sub(due_at.get());
+        Ok((waiting, first_due_at.map_or(0, age)))
     }
 
     /// All secrets; the first one is made at the first need.

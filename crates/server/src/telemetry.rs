@@ -64,7 +64,10 @@ impl Metrics {
             SharedString::const_str("Attempts to deliver notifications by what they came to."),
         );
         describe(OUTBOX_SIZE, "Notifications that wait for their next attempt.");
-        describe(OUTBOX_AGE, "Age of the oldest waiting notification in seconds; 0 if none waits.");
+        describe(
+            OUTBOX_AGE,
+            "Seconds for which the longest due notification has waited for its attempt; 0 if none is due.",
+        );
         describe(CACHED_TOKENS, "Tokens in the cache.");
         describe(CLOCK_BEHIND, "Seconds by which the machine's clock is behind the highest time seen.");
         Self { recorder }

@@ -11,7 +11,8 @@ use countermark_core::{
     NotificationId, Notify, Token, TokenEvent, TokenId, TokenKind, UploadExtra, UploadId, UploadParameters,
 };
 use countermark_domain::store::{
-    Attempted, AuditFilter, Changed, NewNotification, NewUpload, Next, Notification, NotificationFilter,
+    Attempted, AuditFilter, Changed, Claim, NewNotification, NewUpload, Next, Notification,
+    NotificationFilter,
     NotificationState::{Dead, Delivered, Disabled, Pending},
     Outbox, StoreError, Upload, UploadBegun, UploadEnd, UploadState, UseOutcome,
 };
@@ -33,7 +34,12 @@ macro_rules! conformance {
 conformance! {
     sqlite:
         what_is_claimed_is_nobody_elses_until_its_lease_ends
-        a_claim_takes_the_longest_due_of_addresses_that_are_not_busy
+        a_claim_takes_the_longest_due_of_receivers_that_are_not_busy
+        thousands_for_a_busy_receiver_hide_none_for_another
+        one_receiver_gets_no_more_than_its_share_under_however_many_addresses
+        a_replay_outlives_an_attempt_that_began_before_it
+        an_attempt_that_began_before_a_410_does_not_undo_it
+        what_is_first_due_is_told_and_not_what_was_written_first
         what_an_attempt_came_to_reads_back
         what_was_delivered_stays_so_whatever_a_late_record_says
         a_receiver_that_is_gone_gets_no_more_of_that_token_until_it_takes_a_replay
@@ -67,7 +73,7 @@ fn new(number: u8, token: Option<TokenId>) -> NewNotification {
 }
 
 fn attempted(number: u8, outcome: Result<u16, &'static str>, next: Next) -> Attempted {
-    Attempted { id: ntf(number), at: at(1000), ended_at: at(1001), millis: 42, outcome, next }
+    Attempted { id: ntf(number), round: 0, at: at(1000), ended_at: at(1001), millis: 42, outcome, next }
 }
 
 impl Fixture {
@@ -76,8 +82,17 @@ impl Fixture {
     }
 
     async fn claim(&self, now: u64, at_most: u32) -> Vec<NotificationId> {
-        let claimed = self.store.claim_notifications(at(now), at(now + 60), &[], at_most).await.unwrap();
-        claimed.into_iter().map(|one| one.id).collect()
+        self.claim_beside(&[], now, at_most).await
+    }
+
+    /// While so many attempts are under way at these receivers, of 8 at most at each.
+    async fn claim_beside(&self, under_way: &[(&str, usize)], now: u64, at_most: u32) -> Vec<NotificationId> {
+        let under_way = under_way.iter().map(|(receiver, count)| ((*receiver).to_owned(), *count)).collect();
+        let claim = Claim { now: at(now), lease_until: at(now + 60), under_way, per_receiver: 8, at_most };
+        let claimed = self.store.claim_notifications(claim).await.unwrap();
+        let mut ids: Vec<NotificationId> = claimed.into_iter().map(|one| one.id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     async fn record(&self, attempt: Attempted) {
@@ -158,20 +173,101 @@ async fn what_is_claimed_is_nobody_elses_until_its_lease_ends(mut it: Fixture) {
     assert_eq!(it.view(1).await.attempts, 0, "what nobody has recorded is no attempt");
 }
 
-async fn a_claim_takes_the_longest_due_of_addresses_that_are_not_busy(it: Fixture) {
+async fn a_claim_takes_the_longest_due_of_receivers_that_are_not_busy(it: Fixture) {
     for (number, due) in [(1, 1010), (2, 1005), (3, 1020)] {
         it.enqueue(new(number, None)).await;
         it.record(attempted(number, Ok(500), Next::Retry(at(due)))).await;
     }
     it.enqueue(NewNotification { address: "https://busy.example/".into(), ..new(4, None) }).await;
-    let busy = ["https://busy.example/".to_owned()];
-    let claimed = it.store.claim_notifications(at(1010), at(1070), &busy, 10).await.unwrap();
-    let mut ids: Vec<NotificationId> = claimed.iter().map(|one| one.id).collect();
-    ids.sort_unstable();
-    assert_eq!(ids, [ntf(1), ntf(2)]);
-    assert!(claimed.iter().all(|one| one.failures == 1 && one.address == HOOK));
+    assert_eq!(it.claim_beside(&[("busy.example:443", 8)], 1010, 10).await, [ntf(1), ntf(2)]);
     assert_eq!(it.claim(1080, 1).await, [ntf(4)], "the longest due");
     assert_eq!(it.claim(1080, 2).await.len(), 2, "as many as asked for");
+}
+
+async fn thousands_for_a_busy_receiver_hide_none_for_another(it: Fixture) {
+    it.enqueue(new(1, None)).await;
+    it.sql(
+        "WITH RECURSIVE count_up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count_up WHERE n < 4097)
+         INSERT INTO notifications SELECT 'ntf_' || printf('%022d', n), 'https://busy.example/' || n,
+             'busy.example:443', 'test.ping', NULL, '{}', 'pending', 1, 0, 0, 0, 1, NULL FROM count_up",
+    )
+    .await;
+    let busy = [("busy.example:443", 8)];
+    assert_eq!(it.claim_beside(&busy, 1000, 10).await, [ntf(1)]);
+    assert_eq!(it.claim_beside(&busy, 1000, 10).await, []);
+}
+
+async fn one_receiver_gets_no_more_than_its_share_under_however_many_addresses(it: Fixture) {
+    let addresses = [
+        "https://a.example/",
+        "https://a.example/?1",
+        "https://a.example?2",
+        "HTTPS://A.Example/3",
+        "https://a.example:443/4",
+        "https://a.example:0443/5",
+        "https://a.example./6",
+        "http://a.example:443/7",
+        "https://a.example:/8",
+        "https://a.example/9",
+    ];
+    for (number, address) in (1..).zip(addresses) {
+        it.enqueue(NewNotification { address: address.into(), ..new(number, None) }).await;
+    }
+    it.enqueue(NewNotification { address: "https://a.example:444/".into(), ..new(11, None) }).await;
+    it.enqueue(NewNotification { address: "http://[2001:DB8::1]/".into(), ..new(12, None) }).await;
+    let others = [ntf(11), ntf(12)];
+    let busy = [("a.example:443", 8), ("[2001:db8::1]:80", 7)];
+    assert_eq!(it.claim_beside(&busy, 1000, 99).await, others);
+    let claimed = it.claim_beside(&[("a.example:443", 5)], 1000, 99).await;
+    assert_eq!(claimed.len(), 3, "what is left of its share");
+}
+
+async fn a_replay_outlives_an_attempt_that_began_before_it(it: Fixture) {
+    let one = token(TokenKind::Upload, 1);
+    it.insert(&one).await;
+    for next in [Next::Retry(at(2000)), Next::Dead, Next::Disabled] {
+        let number = match next {
+            Next::Retry(_) => 1,
+            Next::Dead => 2,
+            _ => 3,
+        };
+        it.enqueue(new(number, Some(one.terms.id))).await;
+        it.claim(1000, 10).await;
+        assert!(it.store.replay_notification(ntf(number), audit("notification.replay")).await.unwrap());
+        it.record(attempted(number, Ok(500), next)).await;
+        let kept = it.view(number).await;
+        assert_eq!(
+            (kept.state, kept.next_attempt_at, kept.attempts),
+            (Pending, Some(at(1000)), 1),
+            "{next:?}"
+        );
+    }
+    it.record(attempted(1, Ok(200), Next::Delivered)).await;
+    assert_eq!(it.view(1).await.state, Delivered, "the receiver has it");
+    it.record(Attempted { round: 1, ..attempted(2, Ok(500), Next::Dead) }).await;
+    assert_eq!(it.view(2).await.state, Dead, "what is of the replay counts");
+}
+
+async fn an_attempt_that_began_before_a_410_does_not_undo_it(it: Fixture) {
+    let one = token(TokenKind::Upload, 1);
+    it.insert(&one).await;
+    for number in [1, 2] {
+        it.enqueue(new(number, Some(one.terms.id))).await;
+    }
+    it.record(attempted(1, Ok(410), Next::Disabled)).await;
+    let late = Attempted { at: at(1001), ended_at: at(1010), ..attempted(2, Ok(200), Next::Delivered) };
+    it.record(late.clone()).await;
+    it.enqueue(new(3, Some(one.terms.id))).await;
+    assert_eq!((it.view(2).await.state, it.view(3).await.state), (Delivered, Disabled));
+    it.record(Attempted { at: at(1002), ..late }).await;
+    it.enqueue(new(4, Some(one.terms.id))).await;
+    assert_eq!(it.view(4).await.state, Pending);
+}
+
+async fn what_is_first_due_is_told_and_not_what_was_written_first(it: Fixture) {
+    it.enqueue(new(1, None)).await;
+    it.record(attempted(1, Ok(500), Next::Retry(at(9000)))).await;
+    assert_eq!(it.store.outbox().await.unwrap(), Outbox { waiting: 1, first_due_at: Some(at(9000)) });
 }
 
 async fn what_an_attempt_came_to_reads_back(it: Fixture) {
@@ -219,7 +315,7 @@ async fn a_receiver_that_is_gone_gets_no_more_of_that_token_until_it_takes_a_rep
     assert!(it.store.replay_notification(ntf(4), audit("notification.replay")).await.unwrap());
     it.enqueue(new(6, Some(one.terms.id))).await;
     assert_eq!(it.view(6).await.state, Disabled, "until the replay is taken");
-    it.record(attempted(4, Ok(200), Next::Delivered)).await;
+    it.record(Attempted { at: at(1002), ..attempted(4, Ok(200), Next::Delivered) }).await;
     it.enqueue(new(7, Some(one.terms.id))).await;
     assert_eq!(it.view(7).await.state, Pending);
     it.store.purge(one.terms.id, audit("token.purge")).await.unwrap();
@@ -249,7 +345,7 @@ async fn lists_are_newest_first_and_filter_by_every_member(it: Fixture) {
         [ntf(4)]
     );
     assert_eq!(shown(NotificationFilter { token: Some(about), ..all }).await, [ntf(4), ntf(3), ntf(2)]);
-    assert_eq!(it.store.outbox().await.unwrap(), Outbox { waiting: 3, oldest: Some(at(1000)) });
+    assert_eq!(it.store.outbox().await.unwrap(), Outbox { waiting: 3, first_due_at: Some(at(1000)) });
 }
 
 async fn what_ended_long_ago_is_forgotten_and_nothing_else(it: Fixture) {

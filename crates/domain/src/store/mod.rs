@@ -12,8 +12,9 @@ use countermark_core::{
 use zeroize::Zeroizing;
 
 pub use notification::{
-    Attempt, Attempted, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS, NewNotification,
-    Next, Notification, NotificationFilter, NotificationSecret, NotificationState, NotificationStore, Outbox,
+    Attempt, Attempted, Claim, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
+    NewNotification, Next, Notification, NotificationFilter, NotificationSecret, NotificationState,
+    NotificationStore, Outbox,
 };
 pub use upload::{
     ENDED_UPLOAD_SECONDS, NewUpload, Upload, UploadBegun, UploadEnd, UploadEnded, UploadState, UploadStore,

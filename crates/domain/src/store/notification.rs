@@ -1,5 +1,6 @@
 //! The outbox: what is to be told to receivers, written in the transaction of what it tells.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -21,6 +22,26 @@ pub struct NewNotification {
     pub token: Option<TokenId>,
     /// The JSON text that is sent, byte for byte.
     pub body: String,
+}
+
+impl NewNotification {
+    /// Host and port of the address, in lower case, as `hooks.example:443`: however many addresses lead to one receiver,
+    /// it is the same.
+    pub fn receiver(&self) -> String {
+        let address = self.address.to_ascii_lowercase();
+        let (scheme, rest) = address.split_once("://").unwrap_or(("", &address));
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        // The colons of an IPv6 address are followed by its bracket.
+        let port =
+            authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let (host, port) = port.unwrap_or((authority, ""));
+        let host = host.strip_suffix('.').unwrap_or(host);
+        match (port.trim_start_matches('0'), scheme) {
+            ("", "http") => format!("{host}:80"),
+            ("", _) => format!("{host}:443"),
+            (port, _) => format!("{host}:{port}"),
+        }
+    }
 }
 
 /// What has become of a notification.
@@ -103,10 +124,14 @@ pub struct DueNotification {
     pub id: NotificationId,
     /// URL of the receiver.
     pub address: String,
+    /// [`NewNotification::receiver`].
+    pub receiver: String,
     /// The JSON text that is sent.
     pub body: String,
     /// The token that it is about.
     pub token: Option<TokenId>,
+    /// How often it has been replayed.
+    pub round: u64,
     /// Attempts that failed since it was made or last replayed.
     pub failures: u32,
 }
@@ -129,6 +154,8 @@ pub enum Next {
 pub struct Attempted {
     /// Of which notification.
     pub id: NotificationId,
+    /// [`DueNotification::round`] of the claim.
+    pub round: u64,
     /// When it began.
     pub at: UnixSeconds,
     /// When it had ended.
@@ -180,8 +207,23 @@ impl fmt::Debug for NotificationSecret {
 pub struct Outbox {
     /// Notifications that are pending.
     pub waiting: u64,
-    /// When the oldest of them was written.
-    pub oldest: Option<UnixSeconds>,
+    /// When the first of them is or was due; while an attempt runs, when that counts as lost.
+    pub first_due_at: Option<UnixSeconds>,
+}
+
+/// Which notifications are claimed.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// What is due then.
+    pub now: UnixSeconds,
+    /// Nobody else is given them before; what is not recorded by then is due again.
+    pub lease_until: UnixSeconds,
+    /// Attempts under way at each receiver.
+    pub under_way: HashMap<String, usize>,
+    /// Most attempts at one receiver, those under way included.
+    pub per_receiver: u32,
+    /// Most to answer.
+    pub at_most: u32,
 }
 
 /// Seconds for which a delivered notification is kept.
@@ -198,17 +240,12 @@ pub trait NotificationStore: Send + Sync + 'static {
     /// Puts a notification into the outbox that no other change causes.
     async fn enqueue_notification(&self, new: NewNotification, audit: AuditEntry) -> Result<(), StoreError>;
 
-    /// At most `at_most` notifications that are due at `now`, the longest due first, none for the addresses in `busy`.
-    /// Nobody else is given them before `lease_until`; what is not recorded by then is due again.
-    async fn claim_notifications(
-        &self,
-        now: UnixSeconds,
-        lease_until: UnixSeconds,
-        busy: &[String],
-        at_most: u32,
-    ) -> Result<Vec<DueNotification>, StoreError>;
+    /// Notifications that are due, the longest due first; fewer than are due where one receiver has very many, but none
+    /// only if none can be had.
+    async fn claim_notifications(&self, claim: Claim) -> Result<Vec<DueNotification>, StoreError>;
 
-    /// Keeps what attempts came to. One that was delivered stays so, whatever a late record of another attempt says.
+    /// Keeps what attempts came to. One that was delivered stays so, whatever a late record of another attempt says; of
+    /// an attempt that began before a replay, nothing else follows.
     async fn record_attempts(&self, attempts: &[Attempted]) -> Result<(), StoreError>;
 
     /// Notifications, newest first.

@@ -198,6 +198,7 @@ async fn a_receiver_that_answers_410_gets_nothing_more_of_that_token_until_it_ta
     };
     let disabled = here.service.notifications(&filter).await.unwrap();
     assert_eq!(disabled.len(), 2, "both are there to be seen");
+    here.clock.advance(1);
     here.service.replay_notification(&here.admin, disabled[0].id).await.unwrap();
     assert_eq!(here.deliver(&courier).await, 1);
     assert_eq!(here.notification(disabled[0].id).await.0.state, NotificationState::Delivered);
@@ -296,12 +297,14 @@ async fn what_a_crash_cuts_off_is_delivered_after_the_restart() {
     assert_eq!(here.notification(id).await.0.state, NotificationState::Delivered);
 }
 
-/// Holds every parcel for one address until it is told to go on, and counts how many are under way.
+/// Holds every parcel for one receiver until it is told to go on, and counts how many are under way.
 #[derive(Default)]
 struct Slow {
     go_on: Wake,
     under_way: AtomicUsize,
     most: AtomicUsize,
+    slow_under_way: AtomicUsize,
+    most_slow: AtomicUsize,
     fast: AtomicUsize,
 }
 
@@ -312,8 +315,11 @@ impl Courier for Slow {
     async fn deliver(&self, parcel: &Parcel) -> Delivery {
         let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
-        if parcel.address == SLOW {
+        if parcel.address.starts_with(SLOW) {
+            let slow = self.slow_under_way.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_slow.fetch_max(slow, Ordering::SeqCst);
             self.go_on.notified().await;
+            self.slow_under_way.fetch_sub(1, Ordering::SeqCst);
         } else {
             tokio::task::yield_now().await;
             if self.fast.fetch_add(1, Ordering::SeqCst) + 1 == 40 {
@@ -329,17 +335,67 @@ impl Courier for Slow {
 }
 
 #[tokio::test]
-async fn a_slow_receiver_holds_up_no_other_and_no_more_than_32_are_under_way() {
+async fn a_slow_receiver_of_many_addresses_holds_up_no_other_and_has_no_more_than_8_under_way() {
     let here = Installation::new().await;
-    for _ in 0..40 {
-        here.ping(SLOW).await;
+    for number in 0..40 {
+        here.ping(&format!("{SLOW}?{number}")).await;
     }
     for number in 0..40 {
         here.ping(&format!("https://fast.example/{number}")).await;
     }
     let courier = Slow::default();
     assert_eq!(here.deliver(&courier).await, 80, "the slow ones end only after all fast ones");
-    assert!(courier.most.load(Ordering::SeqCst) <= 32);
+    assert!(courier.most.load(Ordering::SeqCst) <= 16);
+    assert_eq!(courier.most_slow.load(Ordering::SeqCst), 8);
+}
+
+/// Holds every parcel until 256 are under way.
+#[derive(Default)]
+struct Crowd(AtomicUsize);
+
+#[async_trait]
+impl Courier for Crowd {
+    async fn deliver(&self, _: &Parcel) -> Delivery {
+        let begun = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        assert!(begun <= 256);
+        while self.0.load(Ordering::SeqCst) < 256 {
+            tokio::task::yield_now().await;
+        }
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn many_receivers_are_served_at_once_but_no_more_than_256() {
+    let here = Installation::new().await;
+    for number in 0..260 {
+        here.ping(&format!("https://{number}.example/")).await;
+    }
+    let crowd = Crowd::default();
+    let is_full = async {
+        while crowd.0.load(Ordering::SeqCst) < 256 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = here.deliver(&crowd) => unreachable!("the courier never answers"),
+        () = is_full => {}
+    }
+    assert_eq!(crowd.0.load(Ordering::SeqCst), 256);
+}
+
+#[tokio::test]
+async fn the_age_of_the_outbox_is_how_late_it_is_and_not_how_old() {
+    let here = Installation::new().await;
+    here.ping(HOOK).await;
+    here.deliver(&Recording::answering([retry_after(1_000)])).await;
+    here.clock.advance(999);
+    assert_eq!(here.service.outbox().await.unwrap(), (1, 0));
+    here.clock.advance(8);
+    assert_eq!(here.service.outbox().await.unwrap(), (1, 7));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ ALTER TABLE token_counters ADD COLUMN reached_told INTEGER NOT NULL DEFAULT 0
 CREATE TABLE notifications (
     id               TEXT PRIMARY KEY NOT NULL, -- ntf_ and 22 base62 digits of a UUIDv7; sent as webhook-id
     address          TEXT NOT NULL,             -- URL of the receiver; its query may hold a secret of the receiver
+    receiver         TEXT NOT NULL,             -- its host and port, by which attempts under way are counted
     event            TEXT NOT NULL,             -- such as token.revoked
     token            TEXT,                      -- the token that it is about
     body             TEXT NOT NULL,             -- what is sent, byte for byte
@@ -22,15 +23,16 @@ CREATE TABLE notifications (
     created_at       INTEGER NOT NULL,          -- Unix seconds
     attempts         INTEGER NOT NULL,          -- attempts that have ended
     failures         INTEGER NOT NULL,          -- those that failed since it was made or last replayed: its place in the schedule
+    round            INTEGER NOT NULL,          -- replays so far; an attempt that began before the last one ends nothing
     next_attempt_at  INTEGER,                   -- Unix seconds; while an attempt runs, when it counts as lost; NULL = none will be made
     ended_at         INTEGER,                   -- Unix seconds at which it was delivered or given up
     CHECK ((state = 'pending') = (next_attempt_at IS NOT NULL)),
     CHECK ((state = 'pending') = (ended_at IS NULL))
 ) STRICT;
 
--- With the address, so that those of busy receivers are passed over without reading the rows.
-CREATE INDEX notifications_due ON notifications (next_attempt_at, address) WHERE state = 'pending';
-CREATE INDEX notifications_waiting ON notifications (created_at) WHERE state = 'pending';
+-- With the receiver, so that those of busy receivers are passed over without reading the rows.
+CREATE INDEX notifications_due ON notifications (next_attempt_at, receiver) WHERE state = 'pending';
+CREATE INDEX notifications_by_receiver ON notifications (receiver, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX notifications_by_state ON notifications (state, id);
 CREATE INDEX notifications_by_token ON notifications (token, id) WHERE token IS NOT NULL;
 CREATE INDEX notifications_to_forget ON notifications (ended_at) WHERE ended_at IS NOT NULL;
@@ -51,7 +53,7 @@ CREATE TABLE notification_attempts (
 CREATE TABLE disabled_addresses (
     token        TEXT NOT NULL REFERENCES access_tokens (id) ON DELETE CASCADE,
     address      TEXT NOT NULL,    -- as in notifications
-    disabled_at  INTEGER NOT NULL, -- Unix seconds
+    disabled_at  INTEGER NOT NULL, -- Unix seconds of the last such answer
     PRIMARY KEY (token, address)
 ) STRICT, WITHOUT ROWID;
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countermark_core::{NotificationId, UnixSeconds};
 use countermark_domain::store::{
-    Attempt, Attempted, AuditEntry, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
+    Attempt, Attempted, AuditEntry, Claim, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
     NewNotification, Notification, NotificationFilter, NotificationSecret, NotificationState,
     NotificationStore, Outbox, StoreError,
 };
@@ -27,17 +27,8 @@ impl NotificationStore for SqliteStore {
             .await
     }
 
-    async fn claim_notifications(
-        &self,
-        now: UnixSeconds,
-        lease_until: UnixSeconds,
-        busy: &[String],
-        at_most: u32,
-    ) -> Result<Vec<DueNotification>, StoreError> {
-        let busy = serde_json::to_string(busy).expect("a list of strings serialises");
-        self.writer
-            .run(async move |connection| attempt::claim(connection, now, lease_until, &busy, at_most).await)
-            .await
+    async fn claim_notifications(&self, claim: Claim) -> Result<Vec<DueNotification>, StoreError> {
+        self.writer.run(async move |connection| attempt::claim(connection, &claim).await).await
     }
 
     async fn record_attempts(&self, attempts: &[Attempted]) -> Result<(), StoreError> {
@@ -125,14 +116,17 @@ impl NotificationStore for SqliteStore {
 
     async fn outbox(&self) -> Result<Outbox, StoreError> {
         let row = sqlx::query(
-            "SELECT 'outbox' AS id, count(*) AS waiting, min(created_at) AS oldest
-             FROM notifications INDEXED BY notifications_waiting WHERE state = 'pending'",
+            "SELECT 'outbox' AS id, count(*) AS waiting, min(next_attempt_at) AS first_due_at
+             FROM notifications INDEXED BY notifications_due WHERE state = 'pending'",
         )
         .fetch_one(&self.readers)
         .await
         .map_err(unavailable)?;
         let reader = Reader::new(&row, "notifications", "id");
-        Ok(Outbox { waiting: reader.unsigned("waiting")?, oldest: reader.optional_instant("oldest")? })
+        Ok(Outbox {
+            waiting: reader.unsigned("waiting")?,
+            first_due_at: reader.optional_instant("first_due_at")?,
+        })
     }
 
     async fn notification_added(&self) {
@@ -148,10 +142,10 @@ pub(super) async fn enqueue(
 ) -> Result<(), StoreError> {
     for one in new {
         sqlx::query(
-            "INSERT INTO notifications (id, address, event, token, body, state, created_at, attempts, failures,
-                                        next_attempt_at, ended_at)
-             SELECT ?1, ?2, ?3, ?4, ?5, iif(is_off, 'disabled', 'pending'), ?6, 0, 0, iif(is_off, NULL, ?6),
-                    iif(is_off, ?6, NULL)
+            "INSERT INTO notifications (id, address, receiver, event, token, body, state, created_at, attempts,
+                                        failures, round, next_attempt_at, ended_at)
+             SELECT ?1, ?2, ?7, ?3, ?4, ?5, iif(is_off, 'disabled', 'pending'), ?6, 0, 0, 0,
+                    iif(is_off, NULL, ?6), iif(is_off, ?6, NULL)
              FROM (SELECT EXISTS (SELECT 1 FROM disabled_addresses WHERE token = ?4 AND address = ?2) AS is_off)",
         )
         .bind(one.id.to_string())
@@ -160,6 +154,7 @@ pub(super) async fn enqueue(
         .bind(one.token.map(|id| id.to_string()))
         .bind(&one.body)
         .bind(signed(now.get()))
+        .bind(one.receiver())
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
@@ -173,7 +168,8 @@ async fn replay(
     entry: &AuditEntry,
 ) -> Result<Verdict<bool>, StoreError> {
     let done = sqlx::query(
-        "UPDATE notifications SET state = 'pending', next_attempt_at = ?2, ended_at = NULL, failures = 0
+        "UPDATE notifications
+         SET state = 'pending', next_attempt_at = ?2, ended_at = NULL, failures = 0, round = round + 1
          WHERE id = ?1",
     )
     .bind(id.to_string())
