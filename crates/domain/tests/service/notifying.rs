@@ -255,6 +255,19 @@ async fn a_hundred_uses_at_once_tell_each_event_exactly_once() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_while_the_clock_is_behind_the_time_that_it_would_bear() {
+    let here = Installation::new().await;
+    let courier = Recording::default();
+    here.clock.advance(3600);
+    here.ping(HOOK).await;
+    here.clock.set(START);
+    assert_eq!(here.deliver(&courier).await, 0);
+    here.clock.advance(3600);
+    assert_eq!(here.deliver(&courier).await, 1);
+    assert_eq!(courier.sent().len(), 1);
+}
+
+#[tokio::test]
 async fn a_token_is_told_to_be_expiring_once_a_day_before_it_does() {
     let here = Installation::new().await;
     let draft = Draft { expiry: Some(Expiry::After(100_000)), ..upload(None) };
