@@ -97,6 +97,7 @@ fn api_key() -> Terms {
             base_path: Some(BasePath::parse("/uploads").expect("a good prefix")),
             storages: None,
             clouds: Some(["mycloud".into()].into()),
+            source_networks: None,
         })),
     )
 }
@@ -104,6 +105,7 @@ fn api_key() -> Terms {
 fn terms(id: &str, purpose: Purpose) -> Terms {
     Terms {
         id: id.parse().expect("a token id"),
+        dialect: countermark_core::Dialect::Native,
         revision: 1,
         owner: None,
         enabled: true,

@@ -1,12 +1,14 @@
 //! The one place where a use is allowed or refused.
 
+use std::net::IpAddr;
+
 use crate::host::Host;
 use crate::id::TokenKind;
 use crate::path_scope::BasePath;
 use crate::reason::DenyReason;
 use crate::signed_url::SignedUrl;
 use crate::time::UnixSeconds;
-use crate::token::{ApiTerms, Counting, ImageTerms, Purpose, SecretState, Terms, ValueDigest};
+use crate::token::{ApiTerms, Counting, Dialect, ImageTerms, Purpose, SecretState, Terms, ValueDigest};
 use crate::upload::{UploadExtra, UploadParameters};
 
 /// What is asked about a token. Facts that the asker does not know are `None`, and refuse wherever a term needs them.
@@ -145,17 +147,27 @@ pub fn decide(
     }
 }
 
-/// Allows or refuses a management call by an API key: its life and `permission` are judged, its place is not, since that
-/// bounds what the call may touch (see [`crate::rights`]), and it takes no use.
+/// What a management call asks of the API key that makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Management<'a> {
+    /// What was presented.
+    pub value: ValueDigest,
+    /// Whose tokens the call manages. The native API manages all of them.
+    pub dialect: Dialect,
+    /// What the call needs.
+    pub permission: &'a str,
+    /// Where it comes from.
+    pub address: Option<IpAddr>,
+}
+
+/// Allows or refuses a management call by an API key: its life, its dialect, its networks and `permission` are judged, its
+/// place is not, since that bounds what the call may touch (see [`crate::rights`]), and it takes no use.
+///
+/// A key manages in its own dialect only, except that native administrators manage in all of them.
 ///
 /// # Errors
 /// The first refusal in the order of [`DenyReason`].
-pub fn decide_management(
-    terms: &Terms,
-    value: ValueDigest,
-    permission: &str,
-    now: UnixSeconds,
-) -> Result<(), DenyReason> {
+pub fn decide_management(terms: &Terms, call: &Management<'_>, now: UnixSeconds) -> Result<(), DenyReason> {
     const JUDGED: [DenyReason; 5] = [
         DenyReason::Revoked,
         DenyReason::Disabled,
@@ -163,19 +175,31 @@ pub fn decide_management(
         DenyReason::Expired,
         DenyReason::PermissionDenied,
     ];
-    if !terms.presents(value, now) {
+    if !terms.presents(call.value, now) {
         return Err(DenyReason::UnknownToken);
     }
-    if terms.kind() != TokenKind::ApiKey {
+    let Purpose::ApiKey(api) = &terms.purpose else { return Err(DenyReason::WrongType) };
+    let is_native = terms.dialect == Dialect::Native;
+    if terms.kind() != TokenKind::ApiKey || !(is_native || terms.dialect == call.dialect) {
         return Err(DenyReason::WrongType);
     }
-    let request = Request { permission: Some(permission), cost: 0, ..Request::new(Proof::Value(value)) };
+    let is_elsewhere = call.dialect != terms.dialect;
+    let permission = if is_elsewhere { ADMINISTRATOR } else { call.permission };
+    let request = Request { permission: Some(permission), cost: 0, ..Request::new(Proof::Value(call.value)) };
     let case = Case { terms, request: &request, used: 0, now };
-    match RULES.iter().find(|(reason, refuses)| JUDGED.contains(reason) && refuses(&case)) {
-        Some((reason, _)) => Err(*reason),
-        None => Ok(()),
+    if let Some((reason, _)) =
+        RULES.iter().find(|(reason, refuses)| JUDGED.contains(reason) && refuses(&case))
+    {
+        return Err(*reason);
     }
+    let is_near = api.source_networks.as_ref().is_none_or(|networks| {
+        call.address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+    });
+    if is_near { Ok(()) } else { Err(DenyReason::PermissionDenied) }
 }
+
+/// The permission that only administrators have.
+const ADMINISTRATOR: &str = "*";
 
 /// What is known of an upload when it begins.
 #[derive(Clone, Copy, Debug, Default)]
@@ -381,9 +405,16 @@ impl Case<'_> {
 
     fn is_storage_denied(&self) -> bool {
         match self.api() {
+            // CloudPaste's texts lie in no storage: its access list concerns files and mounts only.
+            Some(_) if self.request.storage.is_none() && self.is_about_text() => false,
             Some(api) => is_outside_list(api.storages.as_deref(), self.request.storage),
             None => self.request.is_demanded_of_all && self.request.storage.is_some(),
         }
+    }
+
+    fn is_about_text(&self) -> bool {
+        let asked = self.request.permission.unwrap_or_default();
+        self.terms.dialect == Dialect::Cloudpaste && asked.starts_with("text:")
     }
 
     fn is_permission_denied(&self) -> bool {

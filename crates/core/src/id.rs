@@ -74,6 +74,11 @@ impl TokenId {
         Self { kind, uuid }
     }
 
+    /// The 128 bits behind the digits, big-endian.
+    pub const fn uuid(self) -> [u8; 16] {
+        self.uuid
+    }
+
     /// The kind that the prefix names.
     pub const fn kind(self) -> TokenKind {
         self.kind

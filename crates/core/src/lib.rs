@@ -28,8 +28,8 @@ mod url;
 mod value;
 
 pub use decide::{
-    Beginning, Completion, Grant, Proof, Request, Step, StepOutcome, Viewer, decide, decide_completion,
-    decide_management, decide_upload, explain,
+    Beginning, Completion, Grant, Management, Proof, Request, Step, StepOutcome, Viewer, decide,
+    decide_completion, decide_management, decide_upload, explain,
 };
 pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
@@ -49,4 +49,4 @@ pub use token::{
     Tally, Terms, Token, UploadTerms, Usage, ValueDigest, ValueSlot, ViewerPassword,
 };
 pub use upload::{UploadExtra, UploadParameters};
-pub use value::{InvalidValue, TokenValue, ValueKind, may_be_credential, preview};
+pub use value::{InvalidValue, TokenValue, ValueKind, may_be_credential, preview, random_base62};

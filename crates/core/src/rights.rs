@@ -1,9 +1,10 @@
 //! How far one token's rights reach, compared with another's: nobody hands on more than he has.
 
+use crate::id::TokenKind;
 use crate::path_scope::BasePath;
 use crate::permission::PermissionSet;
 use crate::time::UnixSeconds;
-use crate::token::{Purpose, Terms};
+use crate::token::{Dialect, Purpose, Terms};
 
 /// A member by which a token would reach further than the API key that manages it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,16 @@ pub fn excess(caller: &Terms, target: &Terms) -> Option<Excess> {
 /// answered like a token that does not exist.
 pub fn sees(caller: &Terms, target: &Terms) -> bool {
     excess_of_place(&Bounds::of(caller), &Bounds::of(target)).is_none()
+}
+
+/// Whether a call in `dialect` may know of `target`: the native API of every token, a foreign dialect of its own only, and
+/// Shardimage not of its own management keys, which have no place on its wire.
+pub fn is_managed_in(dialect: Dialect, target: &Terms) -> bool {
+    match dialect {
+        Dialect::Native => true,
+        Dialect::Shardimage => target.dialect == dialect && target.kind() != TokenKind::ApiKey,
+        foreign => target.dialect == foreign,
+    }
 }
 
 /// Sets every bound that `target` leaves open to the caller's: null in a child means the parent's bound.

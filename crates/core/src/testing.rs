@@ -11,6 +11,7 @@ pub(crate) fn api_key(permissions: &[&str]) -> Terms {
     let permissions: Vec<_> = permissions.iter().map(|text| Permission::parse(text).unwrap()).collect();
     Terms {
         id: TokenId::from_uuid(TokenKind::ApiKey, [1; 16]),
+        dialect: crate::token::Dialect::Native,
         revision: 1,
         owner: None,
         enabled: true,
@@ -24,6 +25,7 @@ pub(crate) fn api_key(permissions: &[&str]) -> Terms {
             base_path: None,
             storages: None,
             clouds: None,
+            source_networks: None,
         })),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
@@ -30,6 +31,8 @@ pub struct Token {
 pub struct Terms {
     /// Public handle.
     pub id: TokenId,
+    /// In which dialect the token was issued: whose clients manage it.
+    pub dialect: Dialect,
     /// Counts configuration changes, from 1; uses do not change it.
     pub revision: u64,
     /// On whose behalf the token acts; answered with every decision.
@@ -100,6 +103,8 @@ pub struct ApiTerms {
     pub storages: Option<Box<[Box<str>]>>,
     /// Cloud ids it may touch; `None` = all.
     pub clouds: Option<Box<[Box<str>]>>,
+    /// Networks from which it may manage; `None` = any. Uses do not look at it.
+    pub source_networks: Option<Box<[IpNet]>>,
 }
 
 /// One version of a signing secret, keyed and ready.
@@ -218,8 +223,6 @@ pub struct About {
     pub recoverable: bool,
     /// Leading characters of the current value; empty for imageUrl tokens.
     pub preview: String,
-    /// In which dialect the token was issued.
-    pub dialect: Dialect,
     /// When it was issued.
     pub created_at: UnixSeconds,
     /// When its configuration last changed.

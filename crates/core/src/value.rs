@@ -68,13 +68,7 @@ impl TokenValue {
     pub fn generate(kind: ValueKind, fill: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(VALUE_LENGTH));
         text.push_str(kind.prefix());
-        let mut random = Zeroizing::new([0u8; RANDOM_DIGITS]);
-        while text.len() < VALUE_LENGTH - CHECKSUM_DIGITS {
-            fill(&mut *random);
-            let missing = VALUE_LENGTH - CHECKSUM_DIGITS - text.len();
-            let digits = random.iter().filter_map(|byte| base62::digit_from_random(*byte));
-            text.extend(digits.take(missing).map(char::from));
-        }
+        push_random_base62(&mut text, RANDOM_DIGITS, fill);
         let checksum = checksum(text.as_bytes());
         text.extend(checksum.iter().copied().map(char::from));
         Self { kind, text }
@@ -103,6 +97,25 @@ impl TokenValue {
 impl fmt::Debug for TokenValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TokenValue({}…)", preview(&self.text))
+    }
+}
+
+/// So many uniformly random base62 digits from `fill`, for values of foreign forms; 5.95 bits each.
+pub fn random_base62(digits: usize, fill: &mut dyn FnMut(&mut [u8])) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(digits));
+    push_random_base62(&mut text, digits, fill);
+    text
+}
+
+fn push_random_base62(text: &mut String, digits: usize, fill: &mut dyn FnMut(&mut [u8])) {
+    let mut random = Zeroizing::new([0u8; RANDOM_DIGITS]);
+    let mut missing = digits;
+    while missing > 0 {
+        fill(&mut *random);
+        let drawn = random.iter().filter_map(|byte| base62::digit_from_random(*byte)).take(missing);
+        let before = text.len();
+        text.extend(drawn.map(char::from));
+        missing -= text.len() - before;
     }
 }
 

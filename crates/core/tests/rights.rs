@@ -34,7 +34,14 @@ fn purpose_of_key(permissions: &'static [&'static str]) -> impl Strategy<Value =
     (permission_set(permissions), path, names(), names()).prop_map(|(permissions, path, clouds, storages)| {
         let values = vec![ValueSlot { digest: VALUE, valid_until: None }];
         let base_path = path.map(|path| BasePath::parse(path).unwrap());
-        Purpose::ApiKey(Box::new(ApiTerms { values, permissions, base_path, storages, clouds }))
+        Purpose::ApiKey(Box::new(ApiTerms {
+            values,
+            permissions,
+            base_path,
+            storages,
+            clouds,
+            source_networks: None,
+        }))
     })
 }
 
@@ -107,7 +114,7 @@ proptest! {
         child.limit = None;
         let permissions = api(&caller).permissions.clone();
         child.purpose = Purpose::ApiKey(Box::new(ApiTerms {
-            values: Vec::new(), permissions, base_path: None, storages: None, clouds: None,
+            values: Vec::new(), permissions, base_path: None, storages: None, clouds: None, source_networks: None,
         }));
         inherit(&caller, &mut child);
         prop_assert_eq!(excess(&caller, &child), None);
@@ -215,6 +222,7 @@ fn key_with(permissions: &[&str]) -> Terms {
         base_path: None,
         storages: None,
         clouds: None,
+        source_networks: None,
     })))
 }
 
@@ -226,6 +234,7 @@ fn unbound(purpose: Purpose) -> Terms {
     };
     Terms {
         id: TokenId::from_uuid(kind, [1; 16]),
+        dialect: countermark_core::Dialect::Native,
         revision: 1,
         owner: None,
         enabled: true,

@@ -42,7 +42,7 @@ impl Service {
         let (issued, credential, audit) = self.administrator(None, name, "administrator.create");
         match self.store.insert(&issued.token, credential, audit, None).await? {
             Inserted::Done => Ok(issued),
-            Inserted::ValueTaken | Inserted::KeyTaken => Err(DomainError::ValueTaken),
+            Inserted::ValueTaken | Inserted::NameTaken | Inserted::KeyTaken => Err(DomainError::ValueTaken),
         }
     }
 
@@ -85,6 +85,7 @@ impl Service {
                 base_path: None,
                 storages: None,
                 clouds: None,
+                source_networks: None,
             },
         };
         let id = self.new_token_id(TokenKind::ApiKey);

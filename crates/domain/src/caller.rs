@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use countermark_core::{
-    DenyReason, Terms, TokenId, ValueDigest, decide_management, may_be_credential, rights,
+    DenyReason, Dialect, Management, Terms, TokenId, ValueDigest, decide_management, may_be_credential,
+    rights,
 };
 
 use crate::cache::Entry;
@@ -17,6 +18,8 @@ use crate::store::{AuditEntry, Lookup};
 pub struct Caller {
     entry: Arc<Entry>,
     value: ValueDigest,
+    /// Whose tokens the call manages; the native API manages all of them.
+    dialect: Dialect,
     /// Address that the call comes from, for the audit log.
     pub address: Option<IpAddr>,
     /// Request id of the call, for the audit log.
@@ -49,7 +52,12 @@ impl Caller {
 
     /// What is foreign is answered like what does not exist.
     pub(crate) fn sees(&self, target: &Terms) -> bool {
-        rights::sees(&self.entry.terms, target)
+        rights::is_managed_in(self.dialect, target) && rights::sees(&self.entry.terms, target)
+    }
+
+    /// In whose dialect the call is made.
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
     }
 }
 
@@ -59,13 +67,48 @@ impl Service {
     /// # Errors
     /// [`DomainError::Unauthenticated`], [`DomainError::PermissionRequired`] or a store error.
     pub async fn authenticate(&self, value: &str, permission: &'static str) -> Result<Caller, DomainError> {
+        self.authenticate_in(Dialect::Native, value, permission, None).await
+    }
+
+    /// As [`Service::authenticate`], for a call in a foreign dialect from `address`: by a key of that dialect with
+    /// `permission`, or by a native administrator. The caller then sees and touches tokens of that dialect only.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`].
+    pub async fn authenticate_in(
+        &self,
+        dialect: Dialect,
+        value: &str,
+        permission: &'static str,
+        address: Option<IpAddr>,
+    ) -> Result<Caller, DomainError> {
         if !may_be_credential(value) {
             return Err(DomainError::Unauthenticated(DenyReason::UnknownToken));
         }
         let value = self.store.digest(value);
         let entry = self.entry(Lookup::Value(value)).await?;
         let entry = entry.ok_or(DomainError::Unauthenticated(DenyReason::UnknownToken))?;
-        let caller = Caller { entry, value, address: None, request_id: None };
+        let caller = Caller { entry, value, dialect, address, request_id: None };
+        self.permit(&caller, permission)?;
+        Ok(caller)
+    }
+
+    /// The caller behind a key that is proven otherwise than by its value, `value` being the digest of the value that it
+    /// stands for.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`].
+    pub(crate) async fn caller_of(
+        &self,
+        id: TokenId,
+        value: ValueDigest,
+        dialect: Dialect,
+        permission: &'static str,
+        address: Option<IpAddr>,
+    ) -> Result<Caller, DomainError> {
+        let entry = self.entry(Lookup::Id(id)).await?;
+        let entry = entry.ok_or(DomainError::Unauthenticated(DenyReason::UnknownToken))?;
+        let caller = Caller { entry, value, dialect, address, request_id: None };
         self.permit(&caller, permission)?;
         Ok(caller)
     }
@@ -75,7 +118,9 @@ impl Service {
     /// # Errors
     /// As [`Service::authenticate`].
     pub fn permit(&self, caller: &Caller, permission: &'static str) -> Result<(), DomainError> {
-        match decide_management(caller.terms(), caller.value, permission, self.now()) {
+        let call =
+            Management { value: caller.value, dialect: caller.dialect, permission, address: caller.address };
+        match decide_management(caller.terms(), &call, self.now()) {
             Ok(()) => Ok(()),
             Err(DenyReason::PermissionDenied) => Err(DomainError::PermissionRequired(permission)),
             Err(reason) => Err(DomainError::Unauthenticated(reason)),

@@ -7,6 +7,7 @@ use countermark_core::{
     BasePath, Counting, Dialect, Host, Notify, Permission, SigningSecret, UnixSeconds, UploadExtra,
     ViewerPassword,
 };
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 /// What to issue. Members that do not decide have been checked for length and form where they were parsed.
@@ -88,6 +89,8 @@ pub enum PurposeDraft {
         storages: Option<Vec<String>>,
         /// In which clouds.
         clouds: Option<Vec<String>>,
+        /// From which networks it may manage.
+        source_networks: Option<Vec<IpNet>>,
     },
 }
 

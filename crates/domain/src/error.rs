@@ -45,6 +45,9 @@ pub enum DomainError {
     /// Another token has the given value.
     #[error("the value is taken")]
     ValueTaken,
+    /// Another API key of this dialect, whose names are unique, has the name.
+    #[error("the name is taken")]
+    NameTaken,
     /// All 65,535 secret versions are spent.
     #[error("no further secret version")]
     VersionsExhausted,

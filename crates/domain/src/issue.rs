@@ -83,6 +83,7 @@ impl Service {
         match self.store.insert(&issued.token, credential, audit, kept).await? {
             Inserted::Done => Ok(Outcome::Done(Box::new(issued))),
             Inserted::ValueTaken => Err(DomainError::ValueTaken),
+            Inserted::NameTaken => Err(DomainError::NameTaken),
             Inserted::KeyTaken => self.repeat(key).await,
         }
     }
@@ -123,11 +124,18 @@ impl Service {
                 let values = vec![ValueSlot { digest: self.store.digest(&value), valid_until: None }];
                 (Purpose::Upload(Box::new(UploadTerms { values, extra: *extra })), None, Some(value))
             }
-            PurposeDraft::ApiKey { value, permissions, base_path, storages, clouds } => {
+            PurposeDraft::ApiKey { value, permissions, base_path, storages, clouds, source_networks } => {
                 let value = value.unwrap_or_else(|| self.generate_value(ValueKind::ApiKey));
                 let values = vec![ValueSlot { digest: self.store.digest(&value), valid_until: None }];
                 let (storages, clouds) = (storages.map(boxed), clouds.map(boxed));
-                let api = ApiTerms { values, permissions: permissions.into(), base_path, storages, clouds };
+                let api = ApiTerms {
+                    values,
+                    permissions: permissions.into(),
+                    base_path,
+                    storages,
+                    clouds,
+                    source_networks: source_networks.map(Into::into),
+                };
                 (Purpose::ApiKey(Box::new(api)), None, Some(value))
             }
         };
@@ -138,6 +146,7 @@ impl Service {
         };
         let terms = Terms {
             id,
+            dialect: draft.dialect,
             revision: 1,
             owner: draft.owner.map(Into::into),
             enabled: draft.enabled,
@@ -155,7 +164,6 @@ impl Service {
             auto_delete: draft.auto_delete,
             recoverable,
             preview: value.as_deref().map(|value| preview(value).to_owned()).unwrap_or_default(),
-            dialect: draft.dialect,
             created_at: now,
             updated_at: now,
             created_by,
@@ -307,6 +315,7 @@ pub(crate) fn settled(changed: Changed) -> Option<Result<(), DomainError>> {
         Changed::Gone => Some(Err(DomainError::NotFound)),
         Changed::LimitBelowUsed => Some(Err(DomainError::LimitBelowUsed)),
         Changed::ValueTaken => Some(Err(DomainError::ValueTaken)),
+        Changed::NameTaken => Some(Err(DomainError::NameTaken)),
         Changed::KeyTaken => Some(Err(DomainError::KeyMismatch)),
     }
 }

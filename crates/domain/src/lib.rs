@@ -6,9 +6,11 @@
 mod administrator;
 mod authorize;
 mod caller;
+mod dialect;
 mod explain;
 mod introspect;
 mod issue;
+mod login;
 mod notifications;
 mod regenerate;
 mod reveal;
@@ -23,6 +25,7 @@ mod draft;
 mod error;
 pub mod event;
 mod idempotency;
+mod jwt;
 mod service;
 
 pub mod cache;
@@ -48,6 +51,7 @@ pub use error::DomainError;
 pub use explain::Explanation;
 pub use idempotency::Idempotency;
 pub use issue::{Issued, Outcome, Repeatable};
+pub use login::{Login, MAX_LOGIN_SECONDS};
 pub use service::{NotReady, Service};
 pub use sign::SigningOrder;
 pub use update::{ExtraPatch, MAX_LABELS, NotifyPatch, TokenPatch, UploadPatch};

@@ -1,8 +1,9 @@
 //! A new value, or the next version of a signing secret, for the same token with the same uses.
 
 use countermark_core::{
-    KeySlot, KeyVersion, Purpose, SecretVersion, Token, TokenId, ValueKind, ValueSlot, preview,
+    KeySlot, KeyVersion, Purpose, SecretVersion, Token, TokenId, UnixSeconds, ValueKind, ValueSlot, preview,
 };
+use zeroize::Zeroizing;
 
 use crate::caller::Caller;
 use crate::error::DomainError;
@@ -23,6 +24,33 @@ impl Service {
         overlap_seconds: u64,
         repeatable: Option<Repeatable<'_>>,
     ) -> Result<Outcome, DomainError> {
+        self.replace_value(caller, id, overlap_seconds, None, repeatable).await
+    }
+
+    /// Gives an upload token or API key this value of a foreign form; the former one ends at once.
+    ///
+    /// # Errors
+    /// As [`Service::regenerate`], [`DomainError::ValueTaken`].
+    pub async fn regenerate_as(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        value: Zeroizing<String>,
+    ) -> Result<Issued, DomainError> {
+        match self.replace_value(caller, id, 0, Some(value), None).await? {
+            Outcome::Done(issued) => Ok(*issued),
+            Outcome::Repeated(_) => unreachable!("only a call with an idempotency key is ever repeated"),
+        }
+    }
+
+    async fn replace_value(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        overlap_seconds: u64,
+        given: Option<Zeroizing<String>>,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Outcome, DomainError> {
         let key = repeatable.as_ref().map(|it| it.idempotency.about(Some(id)));
         loop {
             let token = self.changeable(caller, id, None).await?;
@@ -31,7 +59,7 @@ impl Service {
             }
             let expected = token.terms.revision;
             let overlap_until = self.now().plus(overlap_seconds);
-            let (issued, credential) = self.renewed(token, overlap_until)?;
+            let (issued, credential) = self.renewed(token, given.clone(), overlap_until)?;
             let kept = kept(key, &repeatable, &issued);
             let audit = self.audit(caller, "token.regenerate", Some(id));
             let changed = self
@@ -51,7 +79,8 @@ impl Service {
     fn renewed(
         &self,
         mut token: Token,
-        overlap_until: countermark_core::UnixSeconds,
+        given: Option<Zeroizing<String>>,
+        overlap_until: UnixSeconds,
     ) -> Result<(Issued, NewCredential), DomainError> {
         let now = self.now();
         let recoverable = token.about.recoverable;
@@ -73,10 +102,14 @@ impl Service {
                 (None, Some((number, secret)))
             }
             Purpose::Upload(upload) => {
-                (Some(self.renew_value(ValueKind::Upload, &mut upload.values, overlap_until)), None)
+                let value = given.unwrap_or_else(|| self.generate_value(ValueKind::Upload));
+                self.renew(&value, &mut upload.values, overlap_until);
+                (Some(value), None)
             }
             Purpose::ApiKey(api) => {
-                (Some(self.renew_value(ValueKind::ApiKey, &mut api.values, overlap_until)), None)
+                let value = given.unwrap_or_else(|| self.generate_value(ValueKind::ApiKey));
+                self.renew(&value, &mut api.values, overlap_until);
+                (Some(value), None)
             }
         };
         let credential = match (&secret, &value) {
@@ -90,17 +123,10 @@ impl Service {
         Ok((Issued { token, value, secret }, credential))
     }
 
-    fn renew_value(
-        &self,
-        kind: ValueKind,
-        slots: &mut Vec<ValueSlot>,
-        overlap_until: countermark_core::UnixSeconds,
-    ) -> zeroize::Zeroizing<String> {
-        let value = self.generate_value(kind);
+    fn renew(&self, value: &str, slots: &mut Vec<ValueSlot>, overlap_until: UnixSeconds) {
         for slot in slots.iter_mut() {
             slot.valid_until = Some(slot.valid_until.map_or(overlap_until, |until| until.min(overlap_until)));
         }
-        slots.push(ValueSlot { digest: self.store.digest(&value), valid_until: None });
-        value
+        slots.push(ValueSlot { digest: self.store.digest(value), valid_until: None });
     }
 }

@@ -14,6 +14,7 @@ pub(crate) fn api_key() -> Token {
         base_path: None,
         storages: None,
         clouds: None,
+        source_networks: None,
     };
     token(TokenKind::ApiKey, Purpose::ApiKey(Box::new(api)))
 }
@@ -34,6 +35,7 @@ pub(crate) fn image_url() -> Token {
 fn token(kind: TokenKind, purpose: Purpose) -> Token {
     let terms = Terms {
         id: TokenId::from_uuid(kind, [1; 16]),
+        dialect: Dialect::Native,
         revision: 1,
         owner: None,
         enabled: true,
@@ -51,7 +53,6 @@ fn token(kind: TokenKind, purpose: Purpose) -> Token {
         auto_delete: false,
         recoverable: false,
         preview: String::new(),
-        dialect: Dialect::Native,
         created_at: UnixSeconds::default(),
         updated_at: UnixSeconds::default(),
         created_by: None,

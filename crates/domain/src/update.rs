@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countermark_core::{
-    BasePath, Counting, Host, MimeGlob, Notify, Permission, Purpose, Token, TokenEvent, TokenId, UnixSeconds,
-    UploadExtra, ViewerPassword, rights,
+    BasePath, Counting, Host, MimeGlob, Notify, Permission, Purpose, SigningSecret, Token, TokenEvent,
+    TokenId, UnixSeconds, UploadExtra, ViewerPassword, rights,
 };
+use subtle::ConstantTimeEq;
 
 use crate::caller::Caller;
 use crate::draft::{NewPassword, Patch};
 use crate::error::DomainError;
 use crate::issue::{check_notify, check_terms, settled};
 use crate::service::Service;
+use crate::store::NewCredential;
 
 /// The members to change. Members of another kind of token than the changed one are refused.
 #[derive(Debug, Default)]
@@ -50,6 +52,9 @@ pub struct TokenPatch {
     pub clouds: Patch<Vec<String>>,
     /// `extra`, of imageUrl and upload.
     pub extra: ExtraPatch,
+    /// The signing secret, of imageUrl. If it is another one than the current it becomes the next version, and the
+    /// former ones end at once.
+    pub secret: Option<SigningSecret>,
 }
 
 /// The members of `notify` to change.
@@ -167,11 +172,38 @@ impl Service {
             token.about.updated_at = self.now();
             let mut audit = self.audit(caller, "token.update", Some(id));
             audit.members.clone_from(&members);
-            if let Some(outcome) = settled(self.store.update(&token, expected, audit).await?) {
+            let changed = match self.new_secret(&token, prepared.patch.secret.as_ref()).await? {
+                None => self.store.update(&token, expected, audit).await?,
+                Some(secret) => {
+                    audit.members.push("extra.secret");
+                    let credential = NewCredential::Secret(secret);
+                    self.store.update_with_credential(&token, expected, credential, audit).await?
+                }
+            };
+            if let Some(outcome) = settled(changed) {
                 outcome?;
                 return self.view(caller, id).await;
             }
         }
+    }
+
+    /// The given secret, if it is another one than the token has.
+    async fn new_secret(
+        &self,
+        token: &Token,
+        given: Option<&SigningSecret>,
+    ) -> Result<Option<SigningSecret>, DomainError> {
+        let (Some(given), Purpose::ImageUrl(image)) = (given, &token.terms.purpose) else { return Ok(None) };
+        let current = self.store.open(&[token.terms.id]).await?.pop().flatten();
+        let is_same = current.is_some_and(|it| it.text.as_bytes().ct_eq(given.expose().as_bytes()).into());
+        if is_same {
+            return Ok(None);
+        }
+        let newest = image.keys.iter().map(|slot| slot.version.number).max();
+        if newest.is_some_and(|newest| newest.next().is_none()) {
+            return Err(DomainError::VersionsExhausted);
+        }
+        Ok(Some(given.clone()))
     }
 
     /// The token as stored, if the caller may change it.
@@ -319,6 +351,7 @@ impl TokenPatch {
             ("/countWindow", self.count_window.is_mentioned()),
             ("/extra/hosts", self.extra.hosts.is_mentioned()),
             ("/extra/authentication", has_viewers || self.extra.authentication.is_mentioned()),
+            ("/extra/secret", self.secret.is_some()),
         ];
         let only_api_key = [
             ("/permissions", self.permissions.is_mentioned()),

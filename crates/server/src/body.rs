@@ -37,6 +37,17 @@ pub fn json_bytes<const LIMIT: usize>(
     bytes::<LIMIT>(request, payload, media_type)
 }
 
+/// The body's bytes, whatever type they are said to be: clients of some dialects name none.
+///
+/// # Errors
+/// 408, 413, or 415 for an encoded body.
+pub fn any_bytes<const LIMIT: usize>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Bytes, Problem>> + 'static {
+    bytes::<LIMIT>(request, payload, Ok(()))
+}
+
 /// The bytes of a form as they came, at most 64 KiB.
 ///
 /// # Errors

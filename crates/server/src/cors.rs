@@ -1,4 +1,4 @@
-//! Browsers of other origins: which of them may call the native API (the CORS protocol of the Fetch standard).
+//! Browsers of other origins: which of them may call the native API and the dialects (the CORS protocol of the Fetch standard).
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -12,6 +12,7 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::Condition;
 use futures_util::future::LocalBoxFuture;
 
+use crate::facade;
 use crate::gate;
 use crate::hooks;
 use crate::respond::X_REQUEST_ID;
@@ -28,12 +29,20 @@ pub fn cors(origins: &[String]) -> Condition<NativeCors> {
         .allowed_origin_fn(move |origin, _| {
             is_any || allowed.iter().any(|known| known.as_bytes() == origin.as_bytes())
         })
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE])
+        .allowed_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allowed_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("x-custom-auth-key"),
         ])
         .expose_headers([
             header::LOCATION,
@@ -46,7 +55,7 @@ pub fn cors(origins: &[String]) -> Condition<NativeCors> {
     Condition::new(!origins.is_empty(), NativeCors(cors))
 }
 
-/// The CORS protocol for the native API, and for nothing else: it answers preflights by itself, and an answer to a proxy
+/// The CORS protocol for the native API and the dialects, and for nothing else: it answers preflights by itself, and an answer to a proxy
 /// that asks the gate must come from the gate.
 pub struct NativeCors(Cors);
 
@@ -89,13 +98,17 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         // As the router reads it, escapes decoded.
-        if is_native(request.match_info().as_str()) {
+        if is_open_to_browsers(request.match_info().as_str()) {
             self.with_cors.call(request)
         } else {
             let answer = self.without.call(request);
             Box::pin(async move { Ok(answer.await?.map_into_left_body()) })
         }
     }
+}
+
+fn is_open_to_browsers(path: &str) -> bool {
+    facade::owns(path) || is_native(path)
 }
 
 fn is_native(path: &str) -> bool {
@@ -107,14 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_native_api_speaks_cors() {
-        for path in ["/v1/uploads", "/v1/authorize", "/v1/access-tokens/x"] {
-            assert!(is_native(path), "{path}");
+    fn only_the_native_api_and_the_dialects_speak_cors() {
+        for path in ["/api/manage/apiTokens", "/v1/uploads", "/v1/authorize", "/v1/access-tokens/x"] {
+            assert!(is_open_to_browsers(path), "{path}");
         }
         for path in
             ["/", "/v1", "/healthz", "/v1/forward-auth/nginx", "/v1/forward-auth/envoy", "/v1/hooks/tusd"]
         {
-            assert!(!is_native(path), "{path}");
+            assert!(!is_open_to_browsers(path), "{path}");
         }
     }
 }

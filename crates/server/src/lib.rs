@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection_watch;
 pub mod cors;
 pub mod courier;
+pub mod facade;
 pub mod first_key;
 pub mod gate;
 pub mod hooks;

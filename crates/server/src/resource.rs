@@ -5,17 +5,20 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
+use crate::facade::DialectError;
 use crate::problem::{Problem, codes};
 
 /// A path that is to be given its methods.
 pub fn at(path: &str) -> PathMethods {
-    PathMethods { resource: web::resource(path), allowed: Vec::new() }
+    PathMethods { resource: web::resource(path), allowed: Vec::new(), refuse: None }
 }
 
 /// A path with the methods it offers; register it with `service`.
 pub struct PathMethods {
     resource: Resource,
     allowed: Vec<Method>,
+    /// Words what is not offered; `None` = as a problem.
+    refuse: Option<fn(Problem) -> DialectError>,
 }
 
 macro_rules! methods {
@@ -35,6 +38,13 @@ macro_rules! methods {
 
 impl PathMethods {
     methods!(head HEAD, post POST, put PUT, patch PATCH, delete DELETE);
+
+    /// Words what is not offered in a dialect.
+    #[must_use]
+    pub fn refusing(mut self, refuse: fn(Problem) -> DialectError) -> Self {
+        self.refuse = Some(refuse);
+        self
+    }
 
     /// Answers GET with this handler, and HEAD as well (the body is then left out) unless [`PathMethods::head`] stands
     /// before it.
@@ -72,10 +82,16 @@ impl HttpServiceFactory for PathMethods {
         let detail = format!("this path offers {}", names.join(" and "));
         self.resource
             .default_service(web::to(move || {
+                let refuse = self.refuse;
                 let problem = Problem::new(&codes::METHOD_NOT_ALLOWED)
                     .detail(detail.clone())
                     .header(header::ALLOW, allow.clone());
-                async move { Err::<HttpResponse, Problem>(problem) }
+                async move {
+                    Err::<HttpResponse, actix_web::Error>(match refuse {
+                        Some(refuse) => refuse(problem).into(),
+                        None => problem.into(),
+                    })
+                }
             }))
             .register(config);
     }

@@ -13,6 +13,7 @@ use actix_web::{Error, ResponseError};
 use tracing::error;
 
 use crate::connection_watch::{LongBody, UnderWay, end_soon, is_long};
+use crate::facade::DialectError;
 use crate::problem::{Problem, codes};
 use crate::request_id::{RequestId, RequestIds};
 
@@ -106,6 +107,9 @@ impl Respond {
     /// The problem in place of an error of ours, or of one that the framework made.
     fn problem<B>(&self, answer: &ServiceResponse<B>, id: RequestId) -> Option<actix_web::HttpResponse> {
         let error = answer.response().error()?;
+        if let Some(worded) = error.as_error::<DialectError>() {
+            return Some(pass(worded, answer, id));
+        }
         let foreign;
         let problem = match error.as_error::<Problem>() {
             Some(problem) => problem,
@@ -120,6 +124,19 @@ impl Respond {
         }
         Some(problem.render(&self.public_url, Some(&id)))
     }
+}
+
+/// An error that a room has worded already.
+fn pass<B>(worded: &DialectError, answer: &ServiceResponse<B>, id: RequestId) -> actix_web::HttpResponse {
+    if worded.status_code().is_server_error() {
+        let route = answer.request().match_pattern().unwrap_or_default();
+        let (status, cause) = (worded.status_code().as_u16(), worded.cause().unwrap_or_default());
+        error!(request_id = id.as_str(), route, status, cause, "request failed");
+    }
+    if worded.closes() {
+        end_soon(answer.request());
+    }
+    worded.error_response()
 }
 
 fn log_fault<B>(problem: &Problem, answer: &ServiceResponse<B>, id: RequestId) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use countermark_domain::Service;
 
-use crate::config::Config;
+use crate::config::{Config, FacadeSettings};
 use crate::gate::Gate;
 use crate::hooks::tusd::TusdSettings;
 use crate::telemetry::Metrics;
@@ -26,6 +26,8 @@ pub struct AppState {
     pub trusted_proxies: Vec<IpAddr>,
     /// Who may ask at the gate, and what it demands.
     pub gate: Gate,
+    /// How foreign dialects are spoken.
+    pub facades: FacadeSettings,
     /// As clients see the service, without a slash at its end.
     pub public_url: String,
 }
@@ -40,6 +42,7 @@ impl AppState {
             tusd: TusdSettings::of(&config.hooks),
             trusted_proxies: config.server.trusted_proxies.clone(),
             gate: Gate::new(&config.gate),
+            facades: config.facades.clone(),
             public_url: config.public_url(),
         })
     }

@@ -6,6 +6,7 @@ use countermark_core::{
     ApiTerms, BasePath, Counting, Host, ImageTerms, KeySlot, PermissionSet, Purpose, TokenKind, UploadExtra,
     UploadTerms, ValueSlot, ViewerPassword,
 };
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +34,8 @@ struct ApiRecord {
     storages: Option<Box<[Box<str>]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clouds: Option<Box<[Box<str>]>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source_networks: Option<Box<[IpNet]>>,
 }
 
 /// The credentials of a token, as they stand in their own tables.
@@ -58,6 +61,7 @@ pub(crate) fn to_json(purpose: &Purpose) -> String {
             base_path: api.base_path.as_ref().map(|path| path.as_str().into()),
             storages: api.storages.clone(),
             clouds: api.clouds.clone(),
+            source_networks: api.source_networks.clone(),
         }),
     };
     text.expect("strings, numbers and maps with string keys always serialise")
@@ -95,6 +99,7 @@ pub(crate) fn from_json(kind: TokenKind, text: &str, credentials: Credentials) -
                 base_path,
                 storages: record.storages,
                 clouds: record.clouds,
+                source_networks: record.source_networks,
             }))
         }
     })

@@ -127,6 +127,14 @@ impl Digester {
         mac.update(value.as_bytes());
         ValueDigest(mac.finalize().into_bytes().into())
     }
+
+    /// Behind a NUL, which no value holds, so that no digest is ever such a key.
+    pub(crate) fn derive_key(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let mut mac = self.0.clone();
+        mac.update(b"\0derived key\0");
+        mac.update(purpose.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
+    }
 }
 
 impl fmt::Debug for Digester {

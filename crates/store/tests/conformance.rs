@@ -66,7 +66,7 @@ fn full_image() -> Token {
     it.about.description = Some("text with 'quotes' and ü".into());
     it.about.labels = BTreeMap::from([("a".into(), "b".into())]);
     it.about.auto_delete = true;
-    it.about.dialect = Dialect::Shardimage;
+    it.terms.dialect = Dialect::Shardimage;
     it.about.created_by = Some(id(TokenKind::ApiKey, 9));
     let Purpose::ImageUrl(image) = &mut it.terms.purpose else { unreachable!() };
     image.hosts = Box::new([Host::parse("img.example").unwrap()]);

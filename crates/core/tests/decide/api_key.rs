@@ -1,6 +1,6 @@
 //! Permissions and places of API keys: each on its own, and without the fact that it asks for.
 
-use countermark_core::{BasePath, DenyReason};
+use countermark_core::{BasePath, DenyReason, Dialect};
 
 use crate::scene::{api_key, image_url, list, permissions, upload};
 
@@ -150,4 +150,24 @@ fn what_is_demanded_of_all_only_an_api_key_can_have() {
     assert_eq!(key.refusal(), None);
     assert_eq!(key.refusal_with(|scene| scene.facts.permission = None), Some(DenyReason::PermissionDenied));
     assert_eq!(key.refusal_with(|scene| scene.facts.storage = Some("s3")), Some(DenyReason::StorageDenied));
+}
+
+/// S3-18: the storage list concerns storage-related permissions only.
+#[test]
+fn texts_of_cloudpaste_lie_in_no_storage() {
+    let asking = |dialect, permission, storage| {
+        api_key()
+            .with(|scene| {
+                scene.terms.dialect = dialect;
+                scene.api().permissions = permissions(&["text:share", "file:share"]);
+            })
+            .refusal_with(|scene| {
+                scene.facts.permission = Some(permission);
+                scene.facts.storage = storage;
+            })
+    };
+    assert_eq!(asking(Dialect::Cloudpaste, "text:share", None), None);
+    assert_eq!(asking(Dialect::Cloudpaste, "text:share", Some("s3")), Some(DenyReason::StorageDenied));
+    assert_eq!(asking(Dialect::Cloudpaste, "file:share", None), Some(DenyReason::StorageDenied));
+    assert_eq!(asking(Dialect::Native, "text:share", None), Some(DenyReason::StorageDenied));
 }

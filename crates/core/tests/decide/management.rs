@@ -1,12 +1,19 @@
 //! Management calls: life and permission are judged, places and uses are not.
 
-use countermark_core::{DenyReason, TokenKind, UnixSeconds, ValueDigest, decide_management};
+use countermark_core::{
+    DenyReason, Dialect, Management, Permission, TokenKind, ValueDigest, decide_management,
+};
 
 use crate::order::Violation;
 use crate::scene::{NOW, Scene, VALUE, api_key, at, id, image_url, upload};
 
 fn managing(scene: &Scene, permission: &str) -> Result<(), DenyReason> {
-    decide_management(&scene.terms, VALUE, permission, scene.now)
+    manage(scene, VALUE, permission)
+}
+
+fn manage(scene: &Scene, value: ValueDigest, permission: &str) -> Result<(), DenyReason> {
+    let call = Management { value, dialect: Dialect::Native, permission, address: None };
+    decide_management(&scene.terms, &call, scene.now)
 }
 
 fn refusal(change: fn(&mut Scene)) -> Option<DenyReason> {
@@ -43,10 +50,9 @@ fn every_end_of_its_life_ends_its_calls() {
 
 #[test]
 fn a_value_that_does_not_present_the_key_is_unknown() {
-    let now: UnixSeconds = at(NOW);
     let other = ValueDigest([0; 32]);
     let unknown = Err(DenyReason::UnknownToken);
-    assert_eq!(decide_management(&api_key().terms, other, "read", now), unknown);
+    assert_eq!(manage(&api_key(), other, "read"), unknown);
     let replaced = api_key().with(|scene| scene.api().values[0].valid_until = Some(at(NOW)));
     assert_eq!(managing(&replaced, "read"), unknown);
     let overlapping = api_key().with(|scene| scene.api().values[0].valid_until = Some(at(NOW + 1)));
@@ -64,7 +70,7 @@ fn only_api_keys_manage() {
 fn a_value_that_presents_nothing_is_unknown_before_its_kind_matters() {
     let other = ValueDigest([0; 32]);
     for scene in [image_url(), upload(), api_key()] {
-        let refusal = decide_management(&scene.terms, other, "read", scene.now);
+        let refusal = manage(&scene, other, "read");
         assert_eq!(refusal, Err(DenyReason::UnknownToken), "{:?}", scene.terms.kind());
     }
 }
@@ -82,5 +88,54 @@ fn the_order_of_refusal_is_that_of_every_use() {
     for from in 0..changes.len() {
         let scene = api_key().with(|scene| changes[from..].iter().for_each(|(_, change)| change(scene)));
         assert_eq!(managing(&scene, "lacking"), Err(changes[from].0));
+    }
+}
+
+fn in_dialect(
+    of_key: Dialect,
+    of_call: Dialect,
+    permissions: &[&str],
+    asked: &str,
+) -> Result<(), DenyReason> {
+    let scene = api_key().with(|scene| {
+        scene.terms.dialect = of_key;
+        let permission = |text: &&str| Permission::parse(text).unwrap();
+        scene.api().permissions = permissions.iter().map(permission).collect::<Vec<_>>().into();
+    });
+    let call = Management { value: VALUE, dialect: of_call, permission: asked, address: None };
+    decide_management(&scene.terms, &call, scene.now)
+}
+
+#[test]
+fn a_key_manages_in_its_own_dialect_and_only_native_administrators_in_others() {
+    for own in Dialect::ALL {
+        assert_eq!(in_dialect(own, own, &["manage"], "manage"), Ok(()));
+        for other in Dialect::ALL.into_iter().filter(|other| *other != own) {
+            let of_administrator = in_dialect(own, other, &["*"], "manage");
+            let of_manager = in_dialect(own, other, &["manage"], "manage");
+            if own == Dialect::Native {
+                assert_eq!(of_administrator, Ok(()), "{other:?}");
+                assert_eq!(of_manager, Err(DenyReason::PermissionDenied), "{other:?}");
+            } else {
+                assert_eq!(of_administrator, Err(DenyReason::WrongType), "{own:?} in {other:?}");
+                assert_eq!(of_manager, Err(DenyReason::WrongType), "{own:?} in {other:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_of_some_networks_manages_from_there_only() {
+    let from = |address: Option<&str>| {
+        let networks = Some(["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()].into());
+        let scene = api_key().with(|scene| scene.api().source_networks = networks.clone());
+        let address = address.map(|it| it.parse().unwrap());
+        let call = Management { value: VALUE, dialect: Dialect::Native, permission: "read", address };
+        decide_management(&scene.terms, &call, scene.now)
+    };
+    assert_eq!(from(Some("192.0.2.9")), Ok(()));
+    assert_eq!(from(Some("2001:db8::1")), Ok(()));
+    for elsewhere in [Some("192.0.3.9"), Some("2001:db9::1"), None] {
+        assert_eq!(from(elsewhere), Err(DenyReason::PermissionDenied), "{elsewhere:?}");
     }
 }

@@ -136,6 +136,7 @@ pub(crate) fn id(kind: TokenKind) -> TokenId {
 fn terms(kind: TokenKind, purpose: Purpose) -> Terms {
     Terms {
         id: id(kind),
+        dialect: countermark_core::Dialect::Native,
         revision: 1,
         owner: None,
         enabled: true,
@@ -205,6 +206,7 @@ pub(crate) fn api_key() -> Scene {
         base_path: Some(BasePath::parse("/upload").unwrap()),
         storages: list(&["s1", "s2"]),
         clouds: list(&["c", "d"]),
+        source_networks: None,
     }));
     let mut scene = scene(terms(TokenKind::ApiKey, purpose), Shown::Value(VALUE));
     scene.facts.cloud = Some("d");

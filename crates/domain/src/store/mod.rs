@@ -182,6 +182,8 @@ pub enum Inserted {
     Done,
     /// Another token has this value.
     ValueTaken,
+    /// Another API key of this dialect, whose names are unique, has this name.
+    NameTaken,
     /// The idempotency key had been used meanwhile: see [`Store::recall`].
     KeyTaken,
 }
@@ -199,6 +201,8 @@ pub enum Changed {
     LimitBelowUsed,
     /// Another token has this value.
     ValueTaken,
+    /// Another API key of this dialect, whose names are unique, has this name.
+    NameTaken,
     /// The idempotency key had been used meanwhile: see [`Store::recall`].
     KeyTaken,
 }
@@ -351,6 +355,9 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// The keyed digest by which a presented value is found; no I/O.
     fn digest(&self, value: &str) -> ValueDigest;
 
+    /// A key for `purpose` alone, the same for the whole life of the installation; no I/O.
+    fn derive_key(&self, purpose: &'static str) -> Zeroizing<[u8; 32]>;
+
     /// One token with the position of the snapshot that was read.
     async fn find(&self, by: Lookup) -> Result<Snapshot<Option<Token>>, StoreError>;
 
@@ -359,6 +366,13 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
 
     /// The current value or secret, opened; `None` if the token is gone or keeps none.
     async fn reveal(&self, id: TokenId, audit: AuditEntry) -> Result<Option<Revealed>, StoreError>;
+
+    /// The current values or secrets of these tokens in this order, opened; `None` for one that is gone or keeps none.
+    /// Nothing is noted: for comparing, and for showing what [`Store::note`] has noted before.
+    async fn open(&self, ids: &[TokenId]) -> Result<Vec<Option<Revealed>>, StoreError>;
+
+    /// Appends an audit entry, and nothing else.
+    async fn note(&self, audit: AuditEntry) -> Result<(), StoreError>;
 
     /// Takes many uses at once and answers them in order; an answer is given only after all of them are durable.
     ///
@@ -396,6 +410,15 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// Replaces the configuration of a token that has the revision `expected`; uses, credentials, issue and revocation
     /// stay as stored. `token.terms.revision` is the new one.
     async fn update(&self, token: &Token, expected: u64, audit: AuditEntry) -> Result<Changed, StoreError>;
+
+    /// As [`Store::update`]; `credential` becomes the current one and the former ones end at once.
+    async fn update_with_credential(
+        &self,
+        token: &Token,
+        expected: u64,
+        credential: NewCredential,
+        audit: AuditEntry,
+    ) -> Result<Changed, StoreError>;
 
     /// Adds a credential that replaces the current one; the former ones end at `overlap_until` if not earlier.
     /// `token.terms.revision` and `token.about` are the new ones.

@@ -151,6 +151,7 @@ pub fn api_key_in(permissions: &[&str], base_path: Option<&str>, clouds: Option<
             base_path: base_path.map(|path| BasePath::parse(path).unwrap()),
             storages: None,
             clouds: clouds.map(|clouds| clouds.iter().map(|cloud| (*cloud).to_owned()).collect()),
+            source_networks: None,
         },
     )
 }

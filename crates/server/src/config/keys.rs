@@ -100,6 +100,17 @@ pub(super) const KEYS: &[Key] = &[
     key("gate.shared_secret", Kind::HeaderSecret, None),
     key("gate.max_age_seconds", Kind::Whole(0, 31_536_000), Some("3600")),
     key("gate.rules", Kind::Rules, None),
+    key("facades.imgbed", Kind::Flag, Some("true")),
+    key("facades.query", Kind::Flag, Some("true")),
+    key("facades.shardimage", Kind::Flag, Some("true")),
+    key("facades.cloudpaste", Kind::Flag, Some("true")),
+    key("facades.contentive", Kind::Flag, Some("true")),
+    key("facades.admin_name", Kind::Text, Some("admin")),
+    key("facades.login_seconds", Kind::Whole(60, DAY), Some("86400")),
+    key("facades.short_keys", Kind::Flag, Some("false")),
+    key("facades.shardimage_legacy_signatures", Kind::Flag, Some("false")),
+    key("facades.shardimage_upload_target", Kind::Text, None),
+    key("facades.shardimage_upload_bytes", Kind::Whole(1, 1 << 30), Some("33554432")),
 ];
 
 /// The key with this name.

@@ -1,6 +1,7 @@
 //! The configuration: defaults, then a TOML file, then the environment, then flags; checked once, at the start.
 
 mod clouds;
+mod facades;
 mod flags;
 mod gate;
 mod keys;
@@ -14,10 +15,12 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use countermark_core::Dialect;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use countermark_domain::UploadSettings;
+pub use facades::FacadeSettings;
 pub use flags::ConfigFlags;
 pub use gate::{GateChallenge, GateDemand, GateRule, GateSettings};
 use source::{Values, parse_network, split};
@@ -56,6 +59,8 @@ pub struct Config {
     pub throttle: ThrottleSettings,
     /// Who may ask the gate, and what it demands.
     pub gate: GateSettings,
+    /// Which foreign dialects are spoken, and how.
+    pub facades: FacadeSettings,
 }
 
 /// Section `server`.
@@ -297,6 +302,19 @@ impl Config {
                 shared_secret: secret(values, "gate.shared_secret"),
                 max_age_seconds: required(values, "gate.max_age_seconds"),
                 rules: gate::parse(gate::RULES, values.find(gate::RULES).unwrap_or("[]")).expect(CHECKED),
+            },
+            facades: FacadeSettings {
+                open: Dialect::ALL
+                    .into_iter()
+                    .filter(|dialect| *dialect != Dialect::Native)
+                    .filter(|dialect| values.find(&format!("facades.{}", dialect.name())) == Some("true"))
+                    .collect(),
+                admin_name: required(values, "facades.admin_name"),
+                login_seconds: required(values, "facades.login_seconds"),
+                short_keys: required(values, "facades.short_keys"),
+                shardimage_legacy_signatures: required(values, "facades.shardimage_legacy_signatures"),
+                shardimage_upload_target: values.find("facades.shardimage_upload_target").map(str::to_owned),
+                shardimage_upload_bytes: required(values, "facades.shardimage_upload_bytes"),
             },
         }
     }

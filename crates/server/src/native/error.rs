@@ -22,6 +22,8 @@ pub fn problem(error: DomainError) -> Problem {
         DomainError::TokenRevoked => Problem::new(&codes::REVOKED_TOKEN),
         DomainError::NotRecoverable => Problem::new(&codes::NOT_RECOVERABLE),
         DomainError::ValueTaken => Problem::new(&codes::VALUE_TAKEN),
+        DomainError::NameTaken => Problem::new(&codes::VALUE_TAKEN)
+            .member("/name", "expected a name that no other API key of this dialect has"),
         DomainError::VersionsExhausted => Problem::new(&codes::VERSIONS_EXHAUSTED),
         DomainError::Unsignable(reason) => Problem::new(&codes::LINK_REFUSED)
             .detail(format!("the token would refuse this link with {}", reason.code())),

@@ -29,10 +29,11 @@ pub(crate) async fn insert(
     {
         return Ok(Verdict::Undo(Inserted::KeyTaken));
     }
-    match insert_rows(connection, vault, token, credential, &entry).await? {
-        Some(change) => Ok(Verdict::Announce(Inserted::Done, change)),
-        None => Ok(Verdict::Undo(Inserted::ValueTaken)),
-    }
+    Ok(match insert_rows(connection, vault, token, credential, &entry).await? {
+        Ok(change) => Verdict::Announce(Inserted::Done, change),
+        Err(Taken::Value) => Verdict::Undo(Inserted::ValueTaken),
+        Err(Taken::Name) => Verdict::Undo(Inserted::NameTaken),
+    })
 }
 
 pub(crate) async fn bootstrap(
@@ -51,40 +52,50 @@ pub(crate) async fn bootstrap(
         return Ok(Verdict::Undo(false));
     }
     match insert_rows(connection, vault, token, credential, &entry).await? {
-        Some(change) => Ok(Verdict::Announce(true, change)),
-        None => {
+        Ok(change) => Ok(Verdict::Announce(true, change)),
+        Err(Taken::Value | Taken::Name) => {
             Err(StoreError::Unavailable("the first administrator's value belongs to another token".into()))
         }
     }
 }
 
-/// `None` if another token has the value; the caller must then roll back.
+/// What of a new token another one has already.
+enum Taken {
+    Value,
+    Name,
+}
+
+/// On `Err` the caller must roll back.
 async fn insert_rows(
     connection: &mut SqliteConnection,
     vault: &Vault,
     token: &Token,
     credential: NewCredential,
     entry: &AuditEntry,
-) -> Result<Option<Change>, StoreError> {
-    insert_token(connection, token).await?;
+) -> Result<Result<Change, Taken>, StoreError> {
+    if !insert_token(connection, token).await? {
+        return Ok(Err(Taken::Name));
+    }
     insert_counters(connection, token).await?;
     let at = token.about.created_at;
     let values = match credential::store(connection, vault, token.terms.id, credential, at).await? {
         Stored::Value(digest) => vec![digest],
         Stored::Secret => Vec::new(),
-        Stored::Taken => return Ok(None),
+        Stored::Taken => return Ok(Err(Taken::Value)),
     };
     audit::append(connection, entry).await?;
-    announce(connection, vec![token.terms.id], values).await.map(Some)
+    announce(connection, vec![token.terms.id], values).await.map(Ok)
 }
 
-async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
+/// Whether the name was free.
+async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Result<bool, StoreError> {
     let about = &token.about;
-    sqlx::query(
+    let done = sqlx::query(
         "INSERT INTO access_tokens (id, name, description, owner, labels, not_before, terms, auto_delete, sweep_at,
                                     recoverable, preview, dialect, created_at, updated_at, created_by, notify,
                                     expiring_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         ON CONFLICT DO NOTHING",
     )
     .bind(token.terms.id.to_string())
     .bind(&about.name)
@@ -97,7 +108,7 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     .bind(sweep_at(token))
     .bind(about.recoverable)
     .bind(&about.preview)
-    .bind(about.dialect.name())
+    .bind(token.terms.dialect.name())
     .bind(signed(about.created_at.get()))
     .bind(signed(about.updated_at.get()))
     .bind(about.created_by.map(|id| id.to_string()))
@@ -106,7 +117,7 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     .execute(connection)
     .await
     .map_err(unavailable)?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
@@ -136,6 +147,7 @@ pub(crate) async fn update(
     vault: &Vault,
     token: &Token,
     expected: u64,
+    credential: Option<NewCredential>,
     entry: AuditEntry,
 ) -> Result<Verdict<Changed>, StoreError> {
     let standing = match judge(connection, token.terms.id, expected).await? {
@@ -165,19 +177,31 @@ pub(crate) async fn update(
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    update_token(connection, token).await?;
+    if !update_token(connection, token).await? {
+        return Ok(Verdict::Undo(Changed::NameTaken));
+    }
+    let mut values = Vec::new();
+    if let Some(credential) = credential {
+        credential::end_former(connection, token.terms.id, entry.at).await?;
+        match credential::store(connection, vault, token.terms.id, credential, entry.at).await? {
+            Stored::Value(digest) => values.push(digest),
+            Stored::Secret => {}
+            Stored::Taken => return Ok(Verdict::Undo(Changed::ValueTaken)),
+        }
+    }
     if is_used_up_by_this {
         notice::tell(connection, vault, TokenEvent::LimitReached, &[token.terms.id], entry.at).await?;
     }
     audit::append(connection, &entry).await?;
-    let change = announce(connection, vec![token.terms.id], Vec::new()).await?;
+    let change = announce(connection, vec![token.terms.id], values).await?;
     Ok(Verdict::Announce(Changed::Done, change))
 }
 
-async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
+/// Whether the name was free.
+async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Result<bool, StoreError> {
     let about = &token.about;
-    sqlx::query(
-        "UPDATE access_tokens
+    let done = sqlx::query(
+        "UPDATE OR IGNORE access_tokens
          SET name = ?2, description = ?3, owner = ?4, labels = ?5, not_before = ?6, terms = ?7, auto_delete = ?8,
              sweep_at = ?9, updated_at = ?10, notify = ?11,
              expiring_at = iif(?12 IS expiring_told, NULL, ?12)
@@ -198,7 +222,7 @@ async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     .execute(connection)
     .await
     .map_err(unavailable)?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// What a regeneration replaces: the secret half, and what is shown of it.

@@ -2,7 +2,7 @@
 
 use countermark_core::{KeyVersion, TokenId, TokenKind, UnixSeconds, ValueDigest};
 use countermark_domain::store::{AuditEntry, NewCredential, Revealed, StoreError};
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::row::{Reader, signed};
 use super::token::{secret_cell, secret_row, value_cell, value_row};
@@ -130,15 +130,37 @@ pub(crate) async fn reveal(
     id: TokenId,
     entry: &AuditEntry,
 ) -> Result<Verdict<Option<Revealed>>, StoreError> {
-    let revealed = match id.kind() {
-        TokenKind::ImageUrl => open_secret(connection, vault, id).await?,
-        TokenKind::Upload | TokenKind::ApiKey => open_value(connection, vault, id).await?,
-    };
+    let revealed = open_current(connection, vault, id).await?;
     if revealed.is_none() {
         return Ok(Verdict::Undo(None));
     }
     audit::append(connection, entry).await?;
     Ok(Verdict::Keep(revealed))
+}
+
+/// Opens the current credentials of many tokens, each as it is when its turn comes.
+pub(crate) async fn open(
+    readers: &SqlitePool,
+    vault: &Vault,
+    ids: &[TokenId],
+) -> Result<Vec<Option<Revealed>>, StoreError> {
+    let mut connection = readers.acquire().await.map_err(unavailable)?;
+    let mut opened = Vec::with_capacity(ids.len());
+    for id in ids {
+        opened.push(open_current(&mut connection, vault, *id).await?);
+    }
+    Ok(opened)
+}
+
+async fn open_current(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    id: TokenId,
+) -> Result<Option<Revealed>, StoreError> {
+    match id.kind() {
+        TokenKind::ImageUrl => open_secret(connection, vault, id).await,
+        TokenKind::Upload | TokenKind::ApiKey => open_value(connection, vault, id).await,
+    }
 }
 
 async fn open_secret(

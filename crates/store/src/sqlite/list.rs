@@ -1,6 +1,6 @@
 //! Lists of tokens.
 
-use countermark_core::{Status, Token, TokenKind, UnixSeconds};
+use countermark_core::{Dialect, Status, Token, TokenKind, UnixSeconds};
 use countermark_domain::store::{ListFilter, StoreError};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
@@ -59,6 +59,10 @@ fn push_exact(query: &mut QueryBuilder<Sqlite>, filter: &ListFilter) {
     }
     if let Some(dialect) = filter.dialect {
         query.push(" AND t.dialect = ").push_bind(dialect.name());
+        if dialect != Dialect::Native {
+            // Said once more in words that the index knows.
+            query.push(" AND t.dialect <> 'native'");
+        }
     }
 }
 

@@ -114,6 +114,10 @@ impl Store for SqliteStore {
         self.vault.digester.digest(value)
     }
 
+    fn derive_key(&self, purpose: &'static str) -> Zeroizing<[u8; 32]> {
+        self.vault.digester.derive_key(purpose)
+    }
+
     async fn find(&self, by: Lookup) -> Result<Snapshot<Option<Token>>, StoreError> {
         token::find(&self.readers, &self.vault, by).await
     }
@@ -126,6 +130,19 @@ impl Store for SqliteStore {
         let vault = self.vault.clone();
         self.writer
             .run(async move |connection| credential::reveal(connection, &vault, id, &audit).await)
+            .await
+    }
+
+    async fn open(&self, ids: &[TokenId]) -> Result<Vec<Option<Revealed>>, StoreError> {
+        credential::open(&self.readers, &self.vault, ids).await
+    }
+
+    async fn note(&self, audit: AuditEntry) -> Result<(), StoreError> {
+        self.writer
+            .run(async move |connection| {
+                audit::append(connection, &audit).await?;
+                Ok(Verdict::Keep(()))
+            })
             .await
     }
 
@@ -182,7 +199,24 @@ impl Store for SqliteStore {
     async fn update(&self, token: &Token, expected: u64, audit: AuditEntry) -> Result<Changed, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
         self.writer
-            .run(async move |connection| change::update(connection, &vault, &token, expected, audit).await)
+            .run(async move |connection| {
+                change::update(connection, &vault, &token, expected, None, audit).await
+            })
+            .await
+    }
+
+    async fn update_with_credential(
+        &self,
+        token: &Token,
+        expected: u64,
+        credential: NewCredential,
+        audit: AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.writer
+            .run(async move |connection| {
+                change::update(connection, &vault, &token, expected, Some(credential), audit).await
+            })
             .await
     }
 

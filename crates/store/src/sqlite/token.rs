@@ -66,11 +66,13 @@ pub(crate) fn read(row: &SqliteRow, vault: &Vault) -> Result<Token, StoreError> 
     let counters = reader.of_table("token_counters");
     let id = reader.token_id("id")?;
     let credentials = Credentials { keys: keys(&reader, vault, id)?, values: values(&reader)? };
+    let dialect: &str = reader.column("dialect")?;
     let text: &str = reader.column("terms")?;
     let purpose = record::from_json(id.kind(), text, credentials).ok_or_else(|| reader.corrupt("terms"))?;
     Ok(Token {
         terms: Terms {
             id,
+            dialect: Dialect::from_name(dialect).ok_or_else(|| reader.corrupt("dialect"))?,
             revision: counters.unsigned("revision")?,
             owner: reader.column::<Option<String>>("owner")?.map(Into::into),
             enabled: counters.column("enabled")?,
@@ -90,7 +92,6 @@ pub(crate) fn read(row: &SqliteRow, vault: &Vault) -> Result<Token, StoreError> 
 }
 
 fn about(reader: &Reader<'_>) -> Result<About, StoreError> {
-    let dialect: &str = reader.column("dialect")?;
     Ok(About {
         name: reader.column("name")?,
         description: reader.column("description")?,
@@ -99,7 +100,6 @@ fn about(reader: &Reader<'_>) -> Result<About, StoreError> {
         auto_delete: reader.column("auto_delete")?,
         recoverable: reader.column("recoverable")?,
         preview: reader.column("preview")?,
-        dialect: Dialect::from_name(dialect).ok_or_else(|| reader.corrupt("dialect"))?,
         created_at: reader.instant("created_at")?,
         updated_at: reader.instant("updated_at")?,
         created_by: reader.optional_token_id("created_by")?,

@@ -219,6 +219,7 @@ impl IssueRequest {
                 base_path: self.base_path.map(|path| path.0),
                 storages: self.storages.map(|list| inner(list).into_iter().map(|one| one.0).collect()),
                 clouds: self.clouds.map(|list| inner(list).into_iter().map(|one| one.0).collect()),
+                source_networks: None,
             },
         })
     }

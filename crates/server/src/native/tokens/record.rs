@@ -7,6 +7,7 @@ use countermark_core::{
     UploadExtra, ViewerPassword,
 };
 use countermark_domain::Issued;
+use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -90,6 +91,10 @@ pub struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     clouds: Option<Option<&'a [Box<str>]>>,
+    /// apiKey of the Shardimage dialect: networks from which it may manage; absent = any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    source_networks: Option<&'a [IpNet]>,
     /// Which events of its life are told, and to whom; null = none.
     notify: Option<NotifyRecord<'a>>,
     /// Whether the record may be swept away once it has expired.
@@ -251,12 +256,13 @@ impl<'a> Record<'a> {
             base_path: api.map(|api| api.base_path.as_ref().map(|path| path.as_str())),
             storages: api.map(|api| api.storages.as_deref()),
             clouds: api.map(|api| api.clouds.as_deref()),
+            source_networks: api.and_then(|api| api.source_networks.as_deref()),
             notify: about.notify.as_ref().map(NotifyRecord::of),
             auto_delete: about.auto_delete,
             recoverable: about.recoverable,
             preview: Some(about.preview.as_str()).filter(|preview| !preview.is_empty()),
             extra: ExtraRecord::of(&terms.purpose),
-            dialect: about.dialect.name(),
+            dialect: terms.dialect.name(),
             revision: terms.revision,
             created_at: about.created_at,
             updated_at: about.updated_at,

@@ -141,6 +141,7 @@ impl UpdateRequest {
             return Err(Problem::invalid_member("/extra/secret", expected));
         }
         Ok(TokenPatch {
+            secret: None,
             name: patch(self.name, Text::into_string),
             description: patch(self.description, Text::into_string),
             owner: patch(self.owner, Text::into_string),

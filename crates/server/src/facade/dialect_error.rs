@@ -1,0 +1,127 @@
+//! An error answer in the words of a dialect.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use countermark_domain::DomainError;
+use serde::Serialize;
+
+use crate::native::error::problem;
+use crate::problem::Problem;
+
+/// What a room's handlers return as `Err`; [`crate::respond::Respond`] lets it pass as it is, but for the request id, and
+/// logs its cause.
+#[derive(Debug)]
+pub struct DialectError {
+    status: StatusCode,
+    content_type: &'static str,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: String,
+    closes: bool,
+    cause: Option<String>,
+}
+
+impl DialectError {
+    /// An error whose body is JSON.
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_string(body).expect("error bodies are plain structs of texts and numbers");
+        Self::of(status, "application/json", body)
+    }
+
+    /// An error whose body is text.
+    pub fn text(status: StatusCode, body: impl Into<String>) -> Self {
+        Self::of(status, "text/plain; charset=utf-8", body.into())
+    }
+
+    fn of(status: StatusCode, content_type: &'static str, body: String) -> Self {
+        Self { status, content_type, headers: Vec::new(), body, closes: false, cause: None }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Takes over what is not worded: the headers (such as `Retry-After` and `Allow`, but no challenge, which each dialect
+    /// words by itself), the cause for the log, and whether the connection ends.
+    #[must_use]
+    pub fn carrying(mut self, problem: &Problem) -> Self {
+        let worded = |(name, _): &&(HeaderName, HeaderValue)| *name != header::WWW_AUTHENTICATE;
+        self.headers.extend(problem.headers().filter(worded).cloned());
+        self.closes = problem.closes();
+        self.cause = problem.cause().map(str::to_owned);
+        self
+    }
+
+    /// The cause for the log, if there is any.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// Whether the connection ends with this answer.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+}
+
+impl fmt::Display for DialectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)
+    }
+}
+
+impl ResponseError for DialectError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if !self.body.is_empty() {
+            response.insert_header((header::CONTENT_TYPE, self.content_type));
+        }
+        for (name, value) in &self.headers {
+            response.append_header((name.clone(), value.clone()));
+        }
+        if self.closes {
+            response.force_close();
+        }
+        response.body(self.body.clone())
+    }
+}
+
+/// What went wrong, before a room words it.
+#[derive(Debug)]
+pub enum Fault {
+    /// A use-case has refused or failed.
+    Domain(DomainError),
+    /// The request is not acceptable, or the caller is braked.
+    Problem(Problem),
+}
+
+impl Fault {
+    /// The same as a problem of the native API, whose status, detail and headers fit whatever the room has no words for.
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Self::Domain(error) => problem(error),
+            Self::Problem(problem) => problem,
+        }
+    }
+}
+
+impl From<DomainError> for Fault {
+    fn from(error: DomainError) -> Self {
+        Self::Domain(error)
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}

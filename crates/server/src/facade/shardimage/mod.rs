@@ -1,0 +1,19 @@
+//! Shardimage: access tokens, batches and uploads, as its official SDK calls them.
+
+use actix_web::web::ServiceConfig;
+use utoipa::OpenApi;
+
+/// What this room answers for, each with all that lies below it.
+pub const PATHS: &[&str] = &["/secure/v1", "/multipart", "/upload/v1"];
+
+/// Registers the room's routes.
+pub fn routes(_config: &mut ServiceConfig) {}
+
+/// The room's part of the OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Room::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(tags((name = "Shardimage dialect", description = "Access tokens and uploads as Shardimage's SDK calls them.")), paths())]
+struct Room;
