@@ -45,7 +45,7 @@ def server_by_operation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
 def with_files(dav: Dav) -> Dav:
     """The same files for every test."""
     for old in dav.files.iterdir():
-        shutil.rmtree(old)
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     dav.write("team/a.txt", "team's")
     dav.write("team/box/b.txt", "boxed")
     dav.write("team2/c.txt", "neighbour's")
@@ -153,7 +153,7 @@ def test_cadaver_goes_the_whole_round(dav: Dav, webdav_key: MakeKey, tmp_path: P
     cadaver = Cadaver(dav, webdav_key(BOTH, "/team", ["main"]), tmp_path)
     (tmp_path / "local.txt").write_text("local")
     steps = ["mkcol new", f"put {tmp_path}/local.txt new/1.txt", "copy new/1.txt new/2.txt", "move new/2.txt new/3.txt"]
-    steps += ["lock a.txt", "unlock a.txt", "delete new/1.txt", "rmcol box", "ls new"]
+    steps += ["lock a.txt", "unlock a.txt", "delete new/1.txt", "move box/ gone/", "rmcol gone", "ls new"]
     seen = cadaver("/dav/team/", *steps)
     assert seen.count("succeeded.") == len(steps) and "3.txt" in seen, seen
     below = {path: text for path, text in dav.tree().items() if path.startswith("team/")}
