@@ -1,0 +1,194 @@
+"""The Shardimage dialect from outside: its API signature, its PHP SDK as a process, a Countermark with keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import REPOSITORY, Countermark, StartCountermark, binary
+from wire import Message, Recorder, answer, recorder
+
+# The folder with the SDK's two source trees, `shardimage-php` and `shardimage-php-api`; they are not ours to ship.
+VARIABLE = "COUNTERMARK_SHARDIMAGE_SDK"
+DRIVER = REPOSITORY / "tests" / "clients" / "shardimage_sdk" / "run_steps.php"
+VECTORS = json.loads((REPOSITORY / "tests" / "vectors" / "shardimage.json").read_text())
+TABLE = [base64.b64decode(entry) for entry in VECTORS["tables"]["api"]]
+CLOUD = "mycloud"
+IMAGE_HOST = "img.example.com"
+
+Step = dict[str, Any]
+
+
+def api_signature(target: str, key: str, secret: str) -> str:
+    """What `X-Shardimage-Auth-Signature` bears for a path with its query; the key has four characters or more."""
+    first, second, third, fourth = (TABLE[byte % len(TABLE)] for byte in key.encode()[:-5:-1])
+    text = first + key.encode() + second + target.encode() + third + secret.encode() + fourth
+    return "s-" + hashlib.sha1(text).hexdigest()
+
+
+@dataclass(frozen=True)
+class Key:
+    """A Shardimage API key as the operator gets it."""
+
+    id: str
+    key: str
+    secret: str = field(repr=False)
+
+
+class Sdk:
+    """The SDK against one host; each step is a client of its own, as in a script of a user."""
+
+    def __init__(self, folder: Path, host: str, key: Key, use_msgpack: bool) -> None:
+        self.folder = folder
+        self.settings: dict[str, Any] = {
+            "apiHost": host,
+            "apiKey": key.key,
+            "apiSecret": key.secret,
+            "cloudId": CLOUD,
+            "imageHost": f"https://{IMAGE_HOST}",
+            "useMsgPack": use_msgpack,
+        }
+
+    def altered(self, **settings: Any) -> Sdk:
+        """The same with other settings of the SDK's client; None removes one."""
+        other = object.__new__(Sdk)
+        other.folder = self.folder
+        other.settings = {name: it for name, it in {**self.settings, **settings}.items() if it is not None}
+        return other
+
+    def with_upload_token(self, value: str) -> Sdk:
+        """Presents an upload token in place of the API key."""
+        return self.altered(apiKey=None, apiSecret=None, apiAccessToken=value)
+
+    def run(self, *steps: Step) -> list[dict[str, Any]]:
+        """What became of the steps, in their order: `value`, or `exception` with `code`, `status`, `message`."""
+        told = json.dumps([{"client": self.settings, **step} for step in steps])
+        command = ["php", str(DRIVER), str(self.folder)]
+        done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=120)
+        # PHP's warnings are failures: the SDK stumbled over an answer.
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+    def one(self, do: str, **members: Any) -> dict[str, Any]:
+        """What became of one step."""
+        return self.run({"do": do, **members})[0]
+
+    def value(self, do: str, **members: Any) -> Any:
+        """What one step gave; anything thrown fails the test."""
+        outcome = self.one(do, **members)
+        assert "value" in outcome, outcome
+        return outcome["value"]
+
+    def refusal(self, do: str, **members: Any) -> tuple[str, int, int]:
+        """The class, status and code of what one step threw; success fails the test."""
+        return refusal_of(self.one(do, **members))
+
+
+def refusal_of(outcome: dict[str, Any]) -> tuple[str, int, int]:
+    """The class, status and code of a failed step."""
+    assert "exception" in outcome, outcome
+    return outcome["exception"], outcome["status"], outcome["code"]
+
+
+@pytest.fixture(scope="session")
+def sdk_folder() -> Path:
+    """Where the SDK lies; without it, the tests that need it are skipped."""
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        pytest.skip(f"the Shardimage PHP SDK ({VARIABLE} is not set)")
+    for tree in ("shardimage-php", "shardimage-php-api"):
+        assert (Path(folder) / tree / "src").is_dir(), f"{VARIABLE} must name the folder that holds {tree}/src"
+    return Path(folder).resolve()
+
+
+@pytest.fixture(params=[False, True], ids=["json", "msgpack"])
+def use_msgpack(request: pytest.FixtureRequest) -> bool:
+    """Both formats of the SDK's requests."""
+    return request.param
+
+
+def make_key(data: Path, *options: str) -> Key:
+    """A Shardimage API key, made on the data directory while no service holds it."""
+    command = [str(binary()), "shardimage-key", "create", "--data", str(data), *options, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    return Key(made["id"], made["key"], made["secret"])
+
+
+class Installation:
+    """A running Countermark that knows Shardimage API keys."""
+
+    def __init__(self, countermark: Countermark, keys: dict[str, Key]) -> None:
+        self.countermark = countermark
+        self.keys = keys
+        self.key = keys["full"]
+
+    def authorize(self, **members: Any) -> dict[str, Any]:
+        """The native decision on a credential and a request; takes a use."""
+        found = self.countermark.call("POST", "/v1/authorize", json=members)
+        assert found.status_code == 200, found.text
+        return found.json()
+
+    def code(self, url: str, **request: Any) -> str:
+        """The native decision's code on an image URL."""
+        return self.authorize(credential={"url": url}, request={"method": "GET", **request})["code"]
+
+    def begin_upload(self, value: str, **request: Any) -> dict[str, Any]:
+        """An upload begun natively by the token's holder: the status and the answer."""
+        found = self.countermark.call("POST", "/v1/uploads", json={"value": value, "request": request})
+        return {"status": found.status_code, **found.json()}
+
+    def native(self, **filters: str) -> list[dict[str, Any]]:
+        """The tokens of this dialect by the native list."""
+        found = self.countermark.call("GET", "/v1/access-tokens", params={"dialect": "shardimage", **filters})
+        assert found.status_code == 200, found.text
+        return found.json()["items"]
+
+
+StartInstallation = Callable[..., Installation]
+
+# The keys of every installation, by name: what `shardimage-key create` is told besides.
+KEYS = {"full": [], "read_only": ["--read-only"], "elsewhere": ["--network", "192.0.2.0/24"]}
+
+
+@pytest.fixture
+def start_shardimage(start_countermark: StartCountermark) -> StartInstallation:
+    """Starts installations with keys; settings as for `start_countermark`."""
+
+    def start(**settings: str) -> Installation:
+        countermark = start_countermark(**settings)
+        # Keys are made on the database, which the first start has made.
+        countermark.child.terminate()
+        countermark.child.wait(20)
+        keys = {name: make_key(countermark.folder / "data", *options) for name, options in KEYS.items()}
+        countermark.restart()
+        return Installation(countermark, keys)
+
+    return start
+
+
+@pytest.fixture
+def installation(start_shardimage: StartInstallation) -> Installation:
+    """An installation that is configured as usual: nothing takes uploads, `s-token2` is unknown."""
+    return start_shardimage()
+
+
+@pytest.fixture
+def upload_target() -> Iterator[Recorder]:
+    """Where the bytes of uploads go: keeps whatever comes and is content with it."""
+
+    def content(_: Message) -> bytes:
+        return answer(200, b"{}")
+
+    with recorder(content) as target:
+        yield target
