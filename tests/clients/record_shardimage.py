@@ -36,6 +36,8 @@ UPLOAD = {
     },
 }
 PLAIN = {"extra": {"secret": SECRET}}
+# PHP makes an integer of such a name, which MessagePack keeps.
+NUMBERED = {"extra": {"cloudId": CLOUD, "secret": SECRET, "authentication": {"1001": "plain"}}}
 PICTURE = {"cloudId": CLOUD, "publicId": "pid", "tags": ["given"]}
 BATCH = [
     {"do": "view", "type": "imageUrl", "id": IMAGE_ID},
@@ -52,6 +54,9 @@ def steps(file: Path) -> dict[str, dict[str, Any]]:
     return {
         "create_image_url": {"do": "create", "type": "imageUrl", "token": IMAGE},
         "create_upload": {"do": "create", "type": "upload", "token": UPLOAD},
+        "create_with_no_tags": {"do": "create", "type": "upload", "token": {"extra": {"tags": [], "addTags": ["one"]}}},
+        "create_with_numbered_viewer": {"do": "create", "type": "imageUrl", "token": NUMBERED},
+        "create_without_extra": {"do": "create", "type": "imageUrl", "token": {"extra": {}}},
         "update": {"do": "update", "type": "imageUrl", "token": {"id": IMAGE_ID, **IMAGE, "limit": 9}},
         "view": {"do": "view", "type": "imageUrl", "id": IMAGE_ID},
         "view_with_projections": {"do": "view", "type": "imageUrl", "id": IMAGE_ID, **projections},

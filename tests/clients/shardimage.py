@@ -7,15 +7,15 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY, Countermark, StartCountermark, binary
-from wire import Message, Recorder, answer, recorder
+from conftest import REPOSITORY, Countermark, StartCountermark, binary, countermarks
+from wire import Recorder, answer, recorder
 
 # The folder with the SDK's two source trees, `shardimage-php` and `shardimage-php-api`; they are not ours to ship.
 VARIABLE = "COUNTERMARK_SHARDIMAGE_SDK"
@@ -132,6 +132,7 @@ class Installation:
         self.countermark = countermark
         self.keys = keys
         self.key = keys["full"]
+        self.target: Recorder | None = None
 
     def authorize(self, **members: Any) -> dict[str, Any]:
         """The native decision on a credential and a request; takes a use."""
@@ -148,6 +149,10 @@ class Installation:
         found = self.countermark.call("POST", "/v1/uploads", json={"value": value, "request": request})
         return {"status": found.status_code, **found.json()}
 
+    def link(self, token: str, path: str = f"/{CLOUD}/i/pid") -> str:
+        """A URL that is signed here, natively."""
+        return self.countermark.sign(token, f"https://{IMAGE_HOST}{path}")
+
     def native(self, **filters: str) -> list[dict[str, Any]]:
         """The tokens of this dialect by the native list."""
         found = self.countermark.call("GET", "/v1/access-tokens", params={"dialect": "shardimage", **filters})
@@ -155,40 +160,46 @@ class Installation:
         return found.json()["items"]
 
 
-StartInstallation = Callable[..., Installation]
-
 # The keys of every installation, by name: what `shardimage-key create` is told besides.
 KEYS = {"full": [], "read_only": ["--read-only"], "elsewhere": ["--network", "192.0.2.0/24"]}
 
 
+def started(start_countermark: StartCountermark, **settings: str) -> Installation:
+    """An installation with keys; settings as for `start_countermark`."""
+    countermark = start_countermark(**settings)
+    # Keys are made on the database, which the first start has made.
+    countermark.child.terminate()
+    countermark.child.wait(20)
+    keys = {name: make_key(countermark.folder / "data", *options) for name, options in KEYS.items()}
+    countermark.restart()
+    return Installation(countermark, keys)
+
+
+@pytest.fixture(scope="session")
+def shardimage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation as it comes: no upload target, no `s-token2`. The tests share it and add their own tokens."""
+    with countermarks(tmp_path_factory.mktemp("shardimage")) as start:
+        yield started(start)
+
+
+@pytest.fixture(scope="session")
+def serving_shardimage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One that verifies `s-token2`, sends the bytes of uploads to `target` and may tell receivers on this machine."""
+    folder = tmp_path_factory.mktemp("serving-shardimage")
+    with recorder(lambda _: answer(200, b"{}", reason="OK")) as target, countermarks(folder) as start:
+        installation = started(
+            start,
+            facades__shardimage_legacy_signatures="true",
+            facades__shardimage_upload_target=f"{target.url}/store",
+            notifications__allowed_networks="127.0.0.0/8",
+        )
+        installation.target = target
+        yield installation
+
+
 @pytest.fixture
-def start_shardimage(start_countermark: StartCountermark) -> StartInstallation:
-    """Starts installations with keys; settings as for `start_countermark`."""
-
-    def start(**settings: str) -> Installation:
-        countermark = start_countermark(**settings)
-        # Keys are made on the database, which the first start has made.
-        countermark.child.terminate()
-        countermark.child.wait(20)
-        keys = {name: make_key(countermark.folder / "data", *options) for name, options in KEYS.items()}
-        countermark.restart()
-        return Installation(countermark, keys)
-
-    return start
-
-
-@pytest.fixture
-def installation(start_shardimage: StartInstallation) -> Installation:
-    """An installation that is configured as usual: nothing takes uploads, `s-token2` is unknown."""
-    return start_shardimage()
-
-
-@pytest.fixture
-def upload_target() -> Iterator[Recorder]:
-    """Where the bytes of uploads go: keeps whatever comes and is content with it."""
-
-    def content(_: Message) -> bytes:
-        return answer(200, b"{}")
-
-    with recorder(content) as target:
-        yield target
+def upload_target(serving_shardimage: Installation) -> Recorder:
+    """Where the bytes of uploads go, with nothing in it yet: keeps whatever comes and is content with it."""
+    assert serving_shardimage.target is not None
+    serving_shardimage.target.take()
+    return serving_shardimage.target

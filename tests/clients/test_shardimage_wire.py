@@ -79,6 +79,16 @@ def test_lists_in_messagepack_are_php_references_with_integer_keys(sdk_folder: P
     assert outcome["value"]["extra"]["tags"] == ["a"]
 
 
+def test_empty_lists_and_users_of_digits_look_odd_in_messagepack(sdk_folder: Path) -> None:
+    request, _ = told(sdk_folder, True, ok(STORED), do="create", type="imageUrl", token={"extra": {}})
+    assert b"\xa5extra\x90" in request.body
+    request, _ = told(sdk_folder, True, ok(STORED), do="create", type="upload", token={"extra": {"tags": []}})
+    assert b"\xa4tags\x90" in request.body
+    token = {"extra": {"secret": "secretString", "authentication": {"1001": "plain"}}}
+    request, _ = told(sdk_folder, True, ok(STORED), do="create", type="imageUrl", token=token)
+    assert b"\xaeauthentication\x82\xc0\x01\xcd\x03\xe9\xa5plain" in request.body
+
+
 def test_viewers_are_sent_plain_and_as_msha1(sdk_folder: Path) -> None:
     token = {"extra": {"secret": "secretString", "authentication": VIEWERS}}
     request, _ = told(sdk_folder, False, ok(STORED), do="create", type="imageUrl", token=token)

@@ -1,0 +1,521 @@
+"""The Shardimage dialect by its official PHP SDK, unmodified, in both of its formats."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pytest
+import requests
+
+from receiver import Receiver
+from shardimage import CLOUD, IMAGE_HOST, VECTORS, Installation, Sdk, refusal_of
+from wire import Recorder
+
+EXPIRY = 4_000_000_000
+SECRET = "a secret of the shop"
+MASK = "***"
+DENIED = 1002
+REFUSED_STATUSES = (401, 403)
+
+Connect = Callable[..., Sdk]
+
+
+@pytest.fixture
+def connect(sdk_folder: Path, use_msgpack: bool) -> Connect:
+    """The SDK against an installation with one of its keys."""
+
+    def connected(installation: Installation, key: str = "full") -> Sdk:
+        return Sdk(sdk_folder, installation.countermark.url, installation.keys[key], use_msgpack)
+
+    return connected
+
+
+@pytest.fixture
+def sdk(connect: Connect, shardimage: Installation) -> Sdk:
+    return connect(shardimage)
+
+
+def image_token(**members: Any) -> dict[str, Any]:
+    return {"expiry": EXPIRY, "limit": 9, "extra": {"cloudId": CLOUD, "secret": SECRET}, **members}
+
+
+def upload_token(limit: int | None = None, **extra: Any) -> dict[str, Any]:
+    return {"expiry": EXPIRY, "limit": limit, "extra": extra}
+
+
+def create(sdk: Sdk, kind: str, token: dict[str, Any]) -> dict[str, Any]:
+    """A new token as the SDK's model shows it."""
+    return sdk.value("create", type=kind, token=token)
+
+
+def assert_denied(outcome: dict[str, Any]) -> None:
+    """Refused by the dialect's word for it."""
+    _, status, code = refusal_of(outcome)
+    assert (status in REFUSED_STATUSES, code) == (True, DENIED), outcome
+
+
+def test_an_image_token_is_created_as_documented(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-1, S2-2, S2-3, S2-4, S2-5, S2-6, S2-7, S2-8, S2-9, S2-10, S2-12, S2-25."""
+    made = create(sdk, "imageUrl", image_token())
+    assert set(made) == {"id", "type", "expiry", "limit", "extra", "createdAt"}
+    assert made["id"].startswith("iu_")
+    assert (made["type"], made["expiry"], made["limit"]) == ("imageUrl", EXPIRY, 9)
+    assert abs(made["createdAt"] - time.time()) < 60
+    assert made["extra"] == {"cloudId": CLOUD, "secret": SECRET}
+    record = shardimage.countermark.view(made["id"])
+    assert (record["type"], record["dialect"], record["limit"]) == ("imageUrl", "shardimage", 9)
+    assert record["expiry"] == EXPIRY
+    assert SECRET not in str(record)
+
+
+def test_an_upload_token_is_created_as_documented(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-4, S2-9, S2-14 to S2-20, S2-22 to S2-25: every member comes back; the id is the value, not to be guessed."""
+    extra = {
+        "transformation": "w:200",
+        "transformationPrefix": "h:1",
+        "transformationPostfix": "q:80",
+        "format": "webp",
+        "cloudId": CLOUD,
+        "projection": "private",
+        "tags": ["first", "second"],
+        "addTags": ["third"],
+        "notificationUrls": ["https://example.com/hook"],
+        "publicId": "pid",
+    }
+    made = create(sdk, "upload", upload_token(limit=5, **extra))
+    assert made["type"] == "upload"
+    assert made["extra"] == extra
+    assert len(made["id"]) >= 22
+    assert made["id"].isalnum()
+    assert made["id"] not in str(shardimage.native(type="upload"))
+
+
+def test_upload_extras_are_optional_and_an_empty_list_is_one(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-14 to S2-24: nothing is demanded; `tags: []` overwrites with no tags at all."""
+    bare = create(sdk, "upload", upload_token())
+    assert not any((bare["extra"] or {}).values())
+    cleared = create(sdk, "upload", upload_token(tags=[], addTags=["one"]))
+    begun = shardimage.begin_upload(cleared["id"], tags=["given"])
+    assert begun["effective"]["tags"] == ["one"]
+
+
+def test_a_view_masks_what_is_secret(sdk: Sdk) -> None:
+    """S2-26, S2-12, S2-13."""
+    viewers = {"plain": "first password", "hashed": {"msha1": "second password"}}
+    made = create(sdk, "imageUrl", image_token(extra={"cloudId": CLOUD, "secret": SECRET, "authentication": viewers}))
+    viewed = sdk.value("view", type="imageUrl", id=made["id"])
+    assert {name: viewed[name] for name in ("id", "expiry", "limit", "createdAt", "type")} == {
+        name: made[name] for name in ("id", "expiry", "limit", "createdAt", "type")
+    }
+    assert viewed["extra"]["cloudId"] == CLOUD
+    assert viewed["extra"]["secret"] == MASK
+    assert set(viewed["extra"]["authentication"]) == {"plain", "hashed"}
+    assert set(viewed["extra"]["authentication"].values()) == {MASK}
+
+
+def test_a_view_with_projections_is_answered(sdk: Sdk) -> None:
+    """S2-26: what projections there are is not public; the signature covers them."""
+    made = create(sdk, "imageUrl", image_token())
+    viewed = sdk.value("view", type="imageUrl", id=made["id"], options={"projections": ["id", "extra"]})
+    assert viewed["id"] == made["id"]
+
+
+def test_an_upload_token_is_viewed_changed_and_revoked_by_its_value(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-26, S2-27, S2-28, S2-29."""
+    id_ = create(sdk, "upload", upload_token(limit=2, tags=["old"]))["id"]
+    assert sdk.value("view", type="upload", id=id_)["extra"]["tags"] == ["old"]
+    changed = sdk.value("edit", type="upload", id=id_, changes={"limit": 3}, extra={"tags": ["new"]})
+    assert (changed["id"], changed["limit"], changed["extra"]["tags"]) == (id_, 3, ["new"])
+    assert sdk.value("exists", id=id_) is True
+    assert sdk.value("revoke", id=id_) is True
+    assert sdk.refusal("exists", id=id_)[1] == 404
+    assert shardimage.begin_upload(id_)["status"] in REFUSED_STATUSES
+
+
+def test_exists_is_true_or_an_exception(sdk: Sdk) -> None:
+    """S2-27: a HEAD has no body, so the code is that of HTTP errors."""
+    made = create(sdk, "imageUrl", image_token())
+    assert sdk.value("exists", id=made["id"]) is True
+    assert sdk.refusal("exists", id="iu_0000000000000000000000") == ("NotFoundHttpException", 404, 1003)
+    outcome = sdk.altered(softExceptionEnabled=False).one("exists", id="iu_0000000000000000000000")
+    assert outcome["returned"] is True
+
+
+def test_an_absent_token_is_not_found(sdk: Sdk) -> None:
+    """S2-26, S2-28, S2-29."""
+    absent = "iu_0000000000000000000000"
+    assert sdk.refusal("view", type="imageUrl", id=absent) == ("NotFoundHttpException", 404, 1001)
+    assert sdk.refusal("revoke", id=absent) == ("NotFoundHttpException", 404, 1001)
+    token = image_token(id=absent)
+    assert sdk.refusal("update", type="imageUrl", token=token) == ("NotFoundHttpException", 404, 1001)
+
+
+def test_tokens_of_other_dialects_are_not_there(sdk: Sdk, shardimage: Installation) -> None:
+    native = shardimage.countermark.issue(type="imageUrl")["id"]
+    assert sdk.refusal("view", type="imageUrl", id=native)[2] == 1001
+    assert sdk.refusal("exists", id=native)[1] == 404
+    assert sdk.refusal("revoke", id=native)[2] == 1001
+    assert shardimage.countermark.view(native)["status"] == "active"
+
+
+def test_an_update_changes_and_the_mask_keeps_the_secret(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-28: what was viewed is sent back with one member changed, as the SDK's users do it."""
+    viewers = {"viewer": "password", "hashed": {"msha1": "password"}}
+    id_ = create(sdk, "imageUrl", image_token(extra={"cloudId": CLOUD, "secret": SECRET}))["id"]
+    link = shardimage.link(id_)
+    changed = sdk.value("edit", type="imageUrl", id=id_, changes={"limit": 20, "expiry": EXPIRY + 1})
+    assert (changed["limit"], changed["expiry"]) == (20, EXPIRY + 1)
+    assert shardimage.code(link) == "ALLOWED"
+    token = image_token(id=id_, extra={"cloudId": CLOUD, "authentication": viewers})
+    sdk.value("update", type="imageUrl", token=token)
+    assert shardimage.code(link) == "AUTHENTICATION_REQUIRED", "an omitted secret is kept, too"
+    sdk.value("edit", type="imageUrl", id=id_, changes={"limit": 30})
+    for username in viewers:
+        assert shardimage.code(link, basic={"username": username, "password": "password"}) == "ALLOWED"
+
+
+def test_an_update_takes_nulls_as_no_bound(sdk: Sdk) -> None:
+    """S2-28, S2-5, S2-6: the whole object is sent again."""
+    id_ = create(sdk, "imageUrl", image_token())["id"]
+    token = image_token(id=id_, expiry=None, limit=None)
+    changed = sdk.value("update", type="imageUrl", token=token)
+    assert (changed["expiry"], changed["limit"]) == (None, None)
+
+
+def test_a_changed_secret_ends_the_links_of_the_old_one(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-28, S2-12."""
+    id_ = create(sdk, "imageUrl", image_token())["id"]
+    old = shardimage.link(id_)
+    assert shardimage.code(old) == "ALLOWED"
+    token = image_token(id=id_, extra={"cloudId": CLOUD, "secret": "another secret"})
+    sdk.value("update", type="imageUrl", token=token)
+    assert shardimage.code(old) == "BAD_SIGNATURE"
+    assert shardimage.code(shardimage.link(id_)) == "ALLOWED"
+
+
+def test_a_revoked_token_is_gone_and_its_links_are_refused(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-29."""
+    id_ = create(sdk, "imageUrl", image_token())["id"]
+    link = shardimage.link(id_)
+    assert shardimage.code(link) == "ALLOWED"
+    assert sdk.value("revoke", id=id_) is True
+    assert sdk.refusal("exists", id=id_)[:2] == ("NotFoundHttpException", 404)
+    assert sdk.refusal("view", type="imageUrl", id=id_)[1:] == (404, 1001)
+    assert sdk.refusal("update", type="imageUrl", token=image_token(id=id_))[1:] == (404, 1001)
+    assert shardimage.code(link) == "REVOKED"
+
+
+def test_limits_and_expiries_of_zero_are_literal_and_null_is_none(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-5, S2-6."""
+    none = create(sdk, "imageUrl", image_token(limit=0))
+    assert none["limit"] == 0
+    assert shardimage.code(shardimage.link(none["id"])) == "LIMIT_REACHED"
+    past = create(sdk, "imageUrl", image_token(expiry=0))
+    assert past["expiry"] == 0
+    assert shardimage.code(shardimage.link(past["id"])) == "EXPIRED"
+    free = create(sdk, "imageUrl", image_token(expiry=None, limit=None))
+    assert (free["expiry"], free["limit"]) == (None, None)
+    assert shardimage.code(shardimage.link(free["id"])) == "ALLOWED"
+
+
+def test_a_limit_counts_exactly(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-6."""
+    id_ = create(sdk, "imageUrl", image_token(limit=2))["id"]
+    codes = [shardimage.code(shardimage.link(id_)) for _ in range(3)]
+    assert codes == ["ALLOWED", "ALLOWED", "LIMIT_REACHED"]
+
+
+def test_a_token_serves_its_cloud_alone_and_any_without_one(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-10, S2-11."""
+    bound = create(sdk, "imageUrl", image_token())["id"]
+    moved = shardimage.link(bound).replace(f"/{CLOUD}/", "/othercloud/", 1)
+    assert shardimage.code(moved) in ("BAD_SIGNATURE", "WRONG_CLOUD")
+    free = create(sdk, "imageUrl", image_token(extra={"secret": SECRET}))["id"]
+    assert shardimage.code(shardimage.link(free, "/othercloud/i/pid")) == "ALLOWED"
+
+
+def test_a_batch_answers_each_call_by_itself(sdk: Sdk) -> None:
+    """S2-25 to S2-29, deferred."""
+    first, second = (create(sdk, "imageUrl", image_token())["id"] for _ in range(2))
+    absent = "iu_0000000000000000000000"
+    outcomes = sdk.value(
+        "batch",
+        steps=[
+            {"do": "view", "type": "imageUrl", "id": first},
+            {"do": "view", "type": "imageUrl", "id": absent},
+            {"do": "create", "type": "upload", "token": upload_token(tags=["batch"])},
+            {"do": "exists", "id": first},
+            {"do": "exists", "id": absent},
+            {"do": "update", "type": "imageUrl", "token": image_token(id=first, limit=77)},
+            {"do": "create", "type": "imageUrl", "token": image_token(limit=-1)},
+            {"do": "revoke", "id": second},
+        ],
+    )
+    assert outcomes[0]["value"]["id"] == first
+    assert refusal_of(outcomes[1]) == ("NotFoundHttpException", 404, 1001)
+    assert outcomes[2]["value"]["extra"]["tags"] == ["batch"]
+    assert outcomes[3]["value"] is True
+    assert refusal_of(outcomes[4])[:2] == ("NotFoundHttpException", 404)
+    assert outcomes[5]["value"]["limit"] == 77
+    assert refusal_of(outcomes[6])[2] == 1000
+    assert outcomes[7]["value"] is True
+    assert sdk.value("view", type="imageUrl", id=first)["limit"] == 77
+    assert sdk.refusal("exists", id=second)[1] == 404
+
+
+def test_a_batch_of_the_greatest_size_is_answered(sdk: Sdk) -> None:
+    """The SDK allows 100 calls."""
+    id_ = create(sdk, "imageUrl", image_token())["id"]
+    outcomes = sdk.value("batch", steps=[{"do": "exists", "id": id_}] * 100)
+    assert [outcome["value"] for outcome in outcomes] == [True] * 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "token", "named"),
+    [
+        # S2-12: the secret is not optional.
+        ("imageUrl", {"extra": {"cloudId": CLOUD}}, "secret"),
+        ("imageUrl", {"extra": {"secret": "short"}}, "secret"),
+        ("imageUrl", {"extra": {"secret": SECRET, "cloudId": "no/cloud"}}, "cloudId"),
+        ("imageUrl", {"extra": {"secret": SECRET, "authentication": {"a:b": "password"}}}, "authentication"),
+        # S2-5, S2-6: unsigned integers.
+        ("imageUrl", image_token(limit=-1), "limit"),
+        ("imageUrl", image_token(limit="many"), "limit"),
+        ("imageUrl", image_token(expiry=1.5), "expiry"),
+        # S2-14 to S2-16: arrays.
+        ("upload", upload_token(tags="one"), "tags"),
+        ("upload", upload_token(addTags=[1]), "addTags"),
+        ("upload", upload_token(notificationUrls=["no url"]), "notificationUrls"),
+    ],
+)
+def test_what_is_not_acceptable_is_a_validation_error(sdk: Sdk, kind: str, token: dict[str, Any], named: str) -> None:
+    outcome = sdk.one("create", type=kind, token=token)
+    name, _, code = refusal_of(outcome)
+    assert (name in ("BadRequestHttpException", "UnprocessableEntityHttpException"), code) == (True, 1000), outcome
+    assert named in outcome["message"]
+    assert SECRET not in outcome["message"]
+
+
+def test_an_image_token_without_any_extra_is_a_validation_error(sdk: Sdk) -> None:
+    """S2-7, S2-12: an empty extra arrives as an empty list."""
+    for extra in (None, {}):
+        assert sdk.refusal("create", type="imageUrl", token={"extra": extra})[2] == 1000
+
+
+def test_a_wrong_secret_or_key_is_denied(sdk: Sdk) -> None:
+    id_ = create(sdk, "imageUrl", image_token())["id"]
+    for stranger in (sdk.altered(apiSecret="wrong"), sdk.altered(apiKey="9876543210")):
+        assert_denied(stranger.one("view", type="imageUrl", id=id_))
+        assert_denied(stranger.one("create", type="imageUrl", token=image_token()))
+        assert stranger.refusal("exists", id=id_)[1] in REFUSED_STATUSES
+        batch = stranger.one("batch", steps=[{"do": "view", "type": "imageUrl", "id": id_}] * 2)
+        assert_denied(batch if "exception" in batch else batch["value"][0])
+
+
+def test_a_read_only_key_views_and_changes_nothing(connect: Connect, sdk: Sdk, shardimage: Installation) -> None:
+    id_ = create(sdk, "imageUrl", image_token())["id"]
+    reader = connect(shardimage, "read_only")
+    assert reader.value("view", type="imageUrl", id=id_)["id"] == id_
+    assert reader.value("exists", id=id_) is True
+    assert_denied(reader.one("create", type="imageUrl", token=image_token()))
+    assert_denied(reader.one("update", type="imageUrl", token=image_token(id=id_)))
+    assert_denied(reader.one("revoke", id=id_))
+    steps = [{"do": "exists", "id": id_}, {"do": "revoke", "id": id_}]
+    there, refused = reader.value("batch", steps=steps)
+    assert there["value"] is True
+    assert_denied(refused)
+    assert sdk.value("exists", id=id_) is True
+
+
+def test_a_key_of_another_network_is_denied(connect: Connect, shardimage: Installation) -> None:
+    elsewhere = connect(shardimage, "elsewhere")
+    assert_denied(elsewhere.one("create", type="imageUrl", token=image_token()))
+
+
+def test_the_key_opens_no_other_dialect(sdk: Sdk, shardimage: Installation) -> None:
+    assert sdk.settings["apiKey"] == shardimage.key.key
+    for presented in (shardimage.key.key, shardimage.key.secret):
+        headers = {"authorization": f"Bearer {presented}"}
+        asked = requests.get(f"{shardimage.countermark.url}/v1/access-tokens", headers=headers, timeout=10)
+        assert asked.status_code == 401
+
+
+def test_viewers_present_plain_and_msha1_passwords(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-13; a name of digits is an integer to PHP."""
+    password = VECTORS["msha1"][0]["password"]
+    viewers = {"plain": "first password", "hashed": {"msha1": password}, "1001": "third password"}
+    extra = {"cloudId": CLOUD, "secret": SECRET, "authentication": viewers}
+    link = shardimage.link(create(sdk, "imageUrl", image_token(limit=3, extra=extra))["id"])
+
+    def code(username: str, password: str) -> str:
+        return shardimage.code(link, basic={"username": username, "password": password})
+
+    assert shardimage.code(link) == "AUTHENTICATION_REQUIRED"
+    assert code("plain", "wrong") == "AUTHENTICATION_REQUIRED"
+    assert code("hashed", VECTORS["msha1"][0]["hash"]) == "AUTHENTICATION_REQUIRED"
+    assert code("nobody", "first password") == "AUTHENTICATION_REQUIRED"
+    assert [code("plain", "first password"), code("hashed", password), code("1001", "third password")] == [
+        "ALLOWED"
+    ] * 3
+    assert code("plain", "first password") == "LIMIT_REACHED"
+
+
+def test_directives_apply_to_native_uploads(sdk: Sdk, shardimage: Installation) -> None:
+    """S2-15 to S2-24."""
+    asked = {"tags": ["given"], "transformation": "w:1", "format": "png", "projection": "p", "publicId": "mine"}
+    added = upload_token(addTags=["new"], transformationPrefix="before", transformationPostfix="after")
+    begun = shardimage.begin_upload(create(sdk, "upload", added)["id"], **asked)
+    assert begun["effective"]["tags"] == ["given", "new"]
+    assert begun["effective"]["transformation"] == "before/w:1/after"
+    overwritten = {"tags": ["t"], "transformation": "w:2", "format": "webp", "projection": "q", "publicId": "fixed"}
+    id_ = create(sdk, "upload", upload_token(limit=1, cloudId=CLOUD, **overwritten))["id"]
+    other = shardimage.begin_upload(id_, cloudId="othercloud", **asked)
+    assert (other["status"], other["code"]) == (403, "WRONG_CLOUD")
+    begun = shardimage.begin_upload(id_, **asked)
+    assert {name: begun["effective"][name] for name in overwritten} == overwritten
+    assert begun["effective"]["cloudId"] == CLOUD
+    assert shardimage.begin_upload(id_, **asked)["code"] == "LIMIT_REACHED"
+
+
+def legacy_signer(sdk: Sdk, token: dict[str, Any]) -> Callable[..., str]:
+    """The SDK as it signs image URLs with a token's id and secret."""
+    signing = sdk.altered(apiAccessToken=token["id"], apiAccessTokenSecret=SECRET)
+    return lambda public_id="pid", **options: signing.value("sign", image={"publicId": public_id}, options=options)
+
+
+def test_urls_of_the_sdk_are_allowed_as_signed(connect: Connect, serving_shardimage: Installation) -> None:
+    """S2-10, S2-11, S2-12: `s-token2` leaves the cloud unsigned, so the token's restriction must hold it."""
+    token = create(connect(serving_shardimage), "imageUrl", image_token(limit=3))
+    sign = legacy_signer(connect(serving_shardimage), token)
+    plain = sign()
+    assert plain.startswith(f"https://{IMAGE_HOST}/{CLOUD}/s-token2:{token['id']},")
+    assert serving_shardimage.code(plain) == "ALLOWED"
+    long = sign("dir/my img", transformation="w:200", version=3, format="webp", seo="nice-name")
+    assert serving_shardimage.code(long) == "ALLOWED"
+    code = serving_shardimage.code
+    assert code(plain.replace(IMAGE_HOST, "evil.example.com")) == "BAD_SIGNATURE"
+    assert code(plain.replace(f"/{CLOUD}/", "/othercloud/")) == "WRONG_CLOUD"
+    assert code(plain.replace("/i/pid", "/i/pie")) == "BAD_SIGNATURE"
+    assert code(plain + "?w=1") != "ALLOWED"
+    assert code(sign()) == "ALLOWED"
+    assert code(plain) == "LIMIT_REACHED"
+
+
+def test_urls_of_the_sdk_end_with_a_changed_secret_and_a_revoked_token(
+    connect: Connect, serving_shardimage: Installation
+) -> None:
+    """S2-28, S2-29."""
+    sdk = connect(serving_shardimage)
+    changed, revoked = (create(sdk, "imageUrl", image_token()) for _ in range(2))
+    links = [legacy_signer(sdk, token)() for token in (changed, revoked)]
+    assert [serving_shardimage.code(link) for link in links] == ["ALLOWED", "ALLOWED"]
+    extra = {"cloudId": CLOUD, "secret": "another secret"}
+    sdk.value("update", type="imageUrl", token=image_token(id=changed["id"], extra=extra))
+    sdk.value("revoke", id=revoked["id"])
+    assert [serving_shardimage.code(link) for link in links] == ["BAD_SIGNATURE", "REVOKED"]
+
+
+def test_urls_of_the_sdk_need_a_token_with_a_cloud(connect: Connect, serving_shardimage: Installation) -> None:
+    """S2-11: without a restriction, `s-token2` would open every cloud."""
+    sdk = connect(serving_shardimage)
+    token = create(sdk, "imageUrl", image_token(extra={"secret": SECRET}))
+    assert serving_shardimage.code(legacy_signer(sdk, token)()) != "ALLOWED"
+    assert serving_shardimage.code(serving_shardimage.link(token["id"])) == "ALLOWED"
+
+
+def test_urls_of_the_sdk_are_refused_where_they_are_not_switched_on(sdk: Sdk, shardimage: Installation) -> None:
+    token = create(sdk, "imageUrl", image_token())
+    assert shardimage.code(legacy_signer(sdk, token)()) != "ALLOWED"
+
+
+# Everything of a request that reached the upload target, with percent-escapes undone.
+def everything(target: Recorder) -> bytes:
+    (raw,) = target.raw
+    return raw + unquote_to_bytes(raw)
+
+
+def test_an_upload_spends_a_use_and_its_bytes_reach_the_target(
+    connect: Connect, serving_shardimage: Installation, upload_target: Recorder, receiver: Receiver, tmp_path: Path
+) -> None:
+    """S2-6, S2-14, S2-15, S2-16, S2-20, S2-22, S2-24: the directives win over what the client asks."""
+    content = b"\x89PNG\r\n--\r\n\r\n\x00\xff" * 5000
+    (tmp_path / "cat.png").write_bytes(content)
+    sdk = connect(serving_shardimage)
+    extra = {"cloudId": CLOUD, "addTags": ["new"], "format": "webp", "notificationUrls": [receiver.url]}
+    id_ = create(sdk, "upload", upload_token(limit=1, publicId="fixed", **extra))["id"]
+    picture = {"path": str(tmp_path / "cat.png"), "cloudId": CLOUD, "publicId": "mine", "tags": ["given"]}
+    client = sdk.with_upload_token(id_)
+    image = client.value("upload", **picture)
+    assert (image["publicId"], image["cloudId"], image["tags"]) == ("fixed", CLOUD, ["given", "new"])
+    assert image["format"] == "webp"
+    stored = everything(upload_target)
+    assert content in stored
+    assert all(word in stored for word in (b"fixed", b"given", b"new", b"webp"))
+    assert id_.encode() not in stored
+    (told,) = receiver.wait_for(1)
+    assert (told.unverified()["type"], told.unverified()["data"]["effective"]["publicId"]) == (
+        "upload.completed",
+        "fixed",
+    )
+    upload_target.take()
+    assert_denied(client.one("upload", **picture))
+    assert upload_target.take() == []
+
+
+def test_a_remote_upload_hands_its_address_to_the_target(
+    connect: Connect, serving_shardimage: Installation, upload_target: Recorder
+) -> None:
+    """S2-6, S2-16."""
+    sdk = connect(serving_shardimage)
+    id_ = create(sdk, "upload", upload_token(limit=1, cloudId=CLOUD, addTags=["new"]))["id"]
+    picture = {"resource": "https://example.com/cat.png", "cloudId": CLOUD, "publicId": "pid", "tags": ["given"]}
+    client = sdk.with_upload_token(id_)
+    image = client.value("remote", **picture)
+    assert (image["publicId"], image["cloudId"], image["tags"]) == ("pid", CLOUD, ["given", "new"])
+    assert b"https://example.com/cat.png" in everything(upload_target)
+    upload_target.take()
+    assert_denied(client.one("remote", **picture))
+    assert upload_target.take() == []
+
+
+def test_uploads_to_another_cloud_or_without_a_token_are_denied_and_cost_nothing(
+    connect: Connect, serving_shardimage: Installation, upload_target: Recorder, tmp_path: Path
+) -> None:
+    """S2-20, S2-21: without a restriction, any cloud."""
+    (tmp_path / "cat.png").write_bytes(b"cat")
+    sdk = connect(serving_shardimage)
+    bound, free = (create(sdk, "upload", upload_token(limit=1, **extra))["id"] for extra in ({"cloudId": CLOUD}, {}))
+    other = {"path": str(tmp_path / "cat.png"), "cloudId": "othercloud", "publicId": "pid"}
+    assert_denied(sdk.with_upload_token(bound).one("upload", **other))
+    assert_denied(sdk.with_upload_token("0" * 22).one("upload", **other))
+    assert upload_target.take() == []
+    assert sdk.with_upload_token(free).value("upload", **other)["cloudId"] == "othercloud"
+    assert sdk.with_upload_token(bound).value("upload", **{**other, "cloudId": CLOUD})["cloudId"] == CLOUD
+
+
+def test_an_image_token_uploads_nothing(connect: Connect, serving_shardimage: Installation, tmp_path: Path) -> None:
+    """S2-4, S2-9."""
+    (tmp_path / "cat.png").write_bytes(b"cat")
+    sdk = connect(serving_shardimage)
+    id_ = create(sdk, "imageUrl", image_token())["id"]
+    picture = {"path": str(tmp_path / "cat.png"), "cloudId": CLOUD, "publicId": "pid"}
+    assert_denied(sdk.with_upload_token(id_).one("upload", **picture))
+
+
+def test_without_a_target_uploads_are_not_implemented_and_cost_nothing(
+    sdk: Sdk, shardimage: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "cat.png").write_bytes(b"cat")
+    id_ = create(sdk, "upload", upload_token(limit=1))["id"]
+    client = sdk.with_upload_token(id_)
+    picture = {"cloudId": CLOUD, "publicId": "pid"}
+    for outcome in (
+        client.one("upload", path=str(tmp_path / "cat.png"), **picture),
+        client.one("remote", resource="https://example.com/cat.png", **picture),
+    ):
+        assert refusal_of(outcome)[:2] == ("NotImplementedHttpException", 501)
+    assert shardimage.begin_upload(id_)["status"] == 201
