@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message as Part
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -110,7 +111,10 @@ def test_a_replay_bears_other_credentials_in_every_part() -> None:
 
 
 def test_a_recorded_image_token_is_created(replay: Replay) -> None:
-    """S2-1 to S2-10, S2-12, S2-13, S2-25; `100 Continue` comes first, or every call would take a second more."""
+    """S2-1, S2-2, S2-3, S2-4, S2-5, S2-6, S2-7, S2-8, S2-9, S2-10, S2-12, S2-13, S2-25.
+
+    `100 Continue` comes first, or every call would take a second more.
+    """
     exchange = replay.send("create_image_url")
     assert exchange.was_told_to_continue
     made = json.loads(exchange.answer.body)
@@ -126,7 +130,7 @@ def test_a_recorded_image_token_is_created(replay: Replay) -> None:
 
 
 def test_recorded_lists_arrive_as_lists(replay: Replay) -> None:
-    """S2-14 to S2-16: MessagePack brings them as maps with integer keys and one of nil."""
+    """S2-14, S2-15, S2-16: MessagePack brings them as maps with integer keys and one of nil."""
     made = replay.resource("create_upload")
     extra = made["extra"]
     assert (extra["tags"], extra["addTags"]) == (["first", "second"], ["third"])
@@ -239,7 +243,7 @@ def status_of(part: Part) -> int:
 
 
 def test_a_recorded_batch_is_answered_in_parts(replay: Replay) -> None:
-    """S2-25 to S2-27: view, view of an absent one, create, exists, exists of an absent one."""
+    """S2-25, S2-26, S2-27: view, view of an absent one, create, exists, exists of an absent one."""
     id_ = replay.resource("create_image_url")["id"]
     exchange = replay.send("batch", image=id_)
     assert exchange.was_told_to_continue
@@ -280,6 +284,16 @@ def test_a_recorded_upload_reaches_the_target(serving_replay: Replay, upload_tar
         answer = serving_replay.send(name, upload=id_).answer
         assert (answer.status in REFUSED_STATUSES, error_code(answer)) == (True, DENIED)
     assert upload_target.take() == []
+
+
+def test_parallel_recorded_uploads_take_exactly_the_limit(serving_replay: Replay, upload_target: Recorder) -> None:
+    """S2-6."""
+    id_ = serving_replay.resource("create_upload")["id"]
+    with ThreadPoolExecutor(20) as pool:
+        exchanges = list(pool.map(lambda _: serving_replay.send("upload_remote", upload=id_), range(20)))
+    assert sum(exchange.answer.status == 200 for exchange in exchanges) == 2
+    assert {error_code(it.answer) for it in exchanges if it.answer.status != 200} == {DENIED}
+    assert len(upload_target.take()) == 2
 
 
 def test_the_recorded_upload_token_is_a_stranger(serving_replay: Replay, upload_target: Recorder) -> None:

@@ -80,7 +80,10 @@ def test_a_token_as_created_can_be_sent_again(sdk: Sdk) -> None:
 
 
 def test_an_upload_token_is_created_as_documented(sdk: Sdk, shardimage: Installation) -> None:
-    """S2-4, S2-9, S2-14 to S2-20, S2-22 to S2-25: every member comes back; the id is the value, not to be guessed."""
+    """S2-4, S2-9, S2-14, S2-15, S2-16, S2-17, S2-18, S2-19, S2-20, S2-22, S2-23, S2-24, S2-25.
+
+    Every member comes back; the id is the value, not to be guessed.
+    """
     extra = {
         "transformation": "w:200",
         "transformationPrefix": "h:1",
@@ -102,7 +105,7 @@ def test_an_upload_token_is_created_as_documented(sdk: Sdk, shardimage: Installa
 
 
 def test_upload_extras_are_optional_and_an_empty_list_is_one(sdk: Sdk, shardimage: Installation) -> None:
-    """S2-14 to S2-24: nothing is demanded; `tags: []` overwrites with no tags at all."""
+    """S2-14, S2-15, S2-16: nothing is demanded; `tags: []` overwrites with no tags at all."""
     bare = create(sdk, "upload", upload_token())
     assert not any((bare["extra"] or {}).values())
     cleared = create(sdk, "upload", upload_token(tags=[], addTags=["one"]))
@@ -249,7 +252,7 @@ def test_a_token_serves_its_cloud_alone_and_any_without_one(sdk: Sdk, shardimage
 
 
 def test_a_batch_answers_each_call_by_itself(sdk: Sdk) -> None:
-    """S2-25 to S2-29, deferred."""
+    """S2-25, S2-26, S2-27, S2-28, S2-29, deferred."""
     first, second = (create(sdk, "imageUrl", image_token())["id"] for _ in range(2))
     absent = "iu_0000000000000000000000"
     outcomes = sdk.value(
@@ -296,7 +299,7 @@ def test_a_batch_of_the_greatest_size_is_answered(sdk: Sdk) -> None:
         ("imageUrl", image_token(limit=-1), "limit"),
         ("imageUrl", image_token(limit="many"), "limit"),
         ("imageUrl", image_token(expiry=1.5), "expiry"),
-        # S2-14 to S2-16: arrays.
+        # S2-14, S2-15, S2-16: arrays.
         ("upload", upload_token(tags="one"), "tags"),
         ("upload", upload_token(addTags=[1]), "addTags"),
         ("upload", upload_token(notificationUrls=["no url"]), "notificationUrls"),
@@ -376,7 +379,7 @@ def test_viewers_present_plain_and_msha1_passwords(sdk: Sdk, shardimage: Install
 
 
 def test_directives_apply_to_native_uploads(sdk: Sdk, shardimage: Installation) -> None:
-    """S2-15 to S2-24."""
+    """S2-15, S2-16, S2-17, S2-18, S2-19, S2-20, S2-22, S2-23, S2-24."""
     asked = {"tags": ["given"], "transformation": "w:1", "format": "png", "projection": "p", "publicId": "mine"}
     added = upload_token(addTags=["new"], transformationPrefix="before", transformationPostfix="after")
     begun = shardimage.begin_upload(create(sdk, "upload", added)["id"], **asked)
@@ -530,3 +533,22 @@ def test_without_a_target_uploads_are_not_implemented_and_cost_nothing(
     ):
         assert refusal_of(outcome)[:2] == ("NotImplementedHttpException", 501)
     assert shardimage.begin_upload(id_)["status"] == 201
+
+
+def test_no_value_or_secret_reaches_the_log(
+    connect: Connect, serving_shardimage: Installation, upload_target: Recorder, tmp_path: Path
+) -> None:
+    """The paths of this dialect bear values of upload tokens."""
+    (tmp_path / "cat.png").write_bytes(b"cat")
+    sdk = connect(serving_shardimage)
+    id_ = create(sdk, "upload", upload_token())["id"]
+    create(sdk, "imageUrl", image_token())
+    sdk.value("view", type="upload", id=id_)
+    sdk.value("batch", steps=[{"do": "exists", "id": id_}] * 2)
+    picture = {"path": str(tmp_path / "cat.png"), "cloudId": CLOUD, "publicId": "pid"}
+    sdk.with_upload_token(id_).value("upload", **picture)
+    sdk.value("revoke", id=id_)
+    assert_denied(sdk.with_upload_token(id_).one("upload", **picture))
+    log = (serving_shardimage.countermark.folder / "countermark.log").read_text()
+    assert log
+    assert not [secret for secret in (id_, SECRET, serving_shardimage.key.secret) if secret in log]
