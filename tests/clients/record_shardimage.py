@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from shardimage import CLOUD, VARIABLE, Sdk
+from shardimage import CLOUD
+from shardimage_php import VARIABLE, Sdk
 from shardimage_replay import ABSENT_ID, DUMMY, FILE, HOST, IMAGE_ID, RECORDED, SECRET, UPLOAD_ID
 from wire import answer, recorder
 

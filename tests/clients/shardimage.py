@@ -1,11 +1,10 @@
-"""The Shardimage dialect from outside: its API signature, its PHP SDK as a process, a Countermark with keys."""
+"""The Shardimage dialect from outside: its API signature, and installations of Countermark with its keys."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,15 +16,13 @@ import pytest
 from conftest import REPOSITORY, Countermark, StartCountermark, binary, countermarks
 from wire import Recorder, answer, recorder
 
-# The folder with the SDK's two source trees, `shardimage-php` and `shardimage-php-api`; they are not ours to ship.
-VARIABLE = "COUNTERMARK_SHARDIMAGE_SDK"
-DRIVER = REPOSITORY / "tests" / "clients" / "shardimage_sdk" / "run_steps.php"
 VECTORS = json.loads((REPOSITORY / "tests" / "vectors" / "shardimage.json").read_text())
 TABLE = [base64.b64decode(entry) for entry in VECTORS["tables"]["api"]]
 CLOUD = "mycloud"
 IMAGE_HOST = "img.example.com"
-
-Step = dict[str, Any]
+# The error code of whatever is refused for its credential or its limit, and the statuses that may bear it.
+DENIED = 1002
+REFUSED_STATUSES = (401, 403)
 
 
 def api_signature(target: str, key: str, secret: str) -> str:
@@ -42,78 +39,6 @@ class Key:
     id: str
     key: str
     secret: str = field(repr=False)
-
-
-class Sdk:
-    """The SDK against one host; each step is a client of its own, as in a script of a user."""
-
-    def __init__(self, folder: Path, host: str, key: Key, use_msgpack: bool) -> None:
-        self.folder = folder
-        self.settings: dict[str, Any] = {
-            "apiHost": host,
-            "apiKey": key.key,
-            "apiSecret": key.secret,
-            "cloudId": CLOUD,
-            "imageHost": f"https://{IMAGE_HOST}",
-            "useMsgPack": use_msgpack,
-        }
-
-    def altered(self, **settings: Any) -> Sdk:
-        """The same with other settings of the SDK's client; None removes one."""
-        other = object.__new__(Sdk)
-        other.folder = self.folder
-        other.settings = {name: it for name, it in {**self.settings, **settings}.items() if it is not None}
-        return other
-
-    def with_upload_token(self, value: str) -> Sdk:
-        """Presents an upload token in place of the API key."""
-        return self.altered(apiKey=None, apiSecret=None, apiAccessToken=value)
-
-    def run(self, *steps: Step) -> list[dict[str, Any]]:
-        """What became of the steps, in their order: `value`, or `exception` with `code`, `status`, `message`."""
-        told = json.dumps([{"client": self.settings, **step} for step in steps])
-        command = ["php", str(DRIVER), str(self.folder)]
-        done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=120)
-        # PHP's warnings are failures: the SDK stumbled over an answer.
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
-        return json.loads(done.stdout)
-
-    def one(self, do: str, **members: Any) -> dict[str, Any]:
-        """What became of one step."""
-        return self.run({"do": do, **members})[0]
-
-    def value(self, do: str, **members: Any) -> Any:
-        """What one step gave; anything thrown fails the test."""
-        outcome = self.one(do, **members)
-        assert "value" in outcome, outcome
-        return outcome["value"]
-
-    def refusal(self, do: str, **members: Any) -> tuple[str, int, int]:
-        """The class, status and code of what one step threw; success fails the test."""
-        return refusal_of(self.one(do, **members))
-
-
-def refusal_of(outcome: dict[str, Any]) -> tuple[str, int, int]:
-    """The class, status and code of a failed step."""
-    assert "exception" in outcome, outcome
-    return outcome["exception"], outcome["status"], outcome["code"]
-
-
-@pytest.fixture(scope="session")
-def sdk_folder() -> Path:
-    """Where the SDK lies; without it, the tests that need it are skipped."""
-    folder = os.environ.get(VARIABLE)
-    if not folder:
-        pytest.skip(f"the Shardimage PHP SDK ({VARIABLE} is not set)")
-    for tree in ("shardimage-php", "shardimage-php-api"):
-        assert (Path(folder) / tree / "src").is_dir(), f"{VARIABLE} must name the folder that holds {tree}/src"
-    return Path(folder).resolve()
-
-
-@pytest.fixture(params=[False, True], ids=["json", "msgpack"])
-def use_msgpack(request: pytest.FixtureRequest) -> bool:
-    """Both formats of the SDK's requests."""
-    return request.param
 
 
 def make_key(data: Path, *options: str) -> Key:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from shardimage import CLOUD, Installation, Key, api_signature
+from shardimage import CLOUD, DENIED, REFUSED_STATUSES, Installation, Key, api_signature
 from shardimage_replay import (
     ABSENT_ID,
     DUMMY,
@@ -31,8 +31,6 @@ from wire import Exchange, Message, Recorder, send
 
 NAMES = sorted(path.stem for path in RECORDED.glob("*.http"))
 PASSWORDS = {"viewer1": "plain", "viewer2": "password"}
-DENIED = 1002
-REFUSED_STATUSES = (401, 403)
 
 
 @pytest.fixture(params=["json", "msgpack"])

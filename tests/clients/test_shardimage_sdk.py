@@ -1,61 +1,26 @@
-"""The Shardimage dialect by its official PHP SDK, unmodified, in both of its formats."""
+"""Access tokens of the Shardimage dialect, managed by its official PHP SDK, unmodified, in both of its formats."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import pytest
 import requests
 
-from receiver import Receiver
-from shardimage import CLOUD, IMAGE_HOST, VECTORS, Installation, Sdk, refusal_of
-from wire import Recorder
-
-EXPIRY = 4_000_000_000
-SECRET = "a secret of the shop"
-MASK = "***"
-DENIED = 1002
-REFUSED_STATUSES = (401, 403)
-
-Connect = Callable[..., Sdk]
-
-
-@pytest.fixture
-def connect(sdk_folder: Path, use_msgpack: bool) -> Connect:
-    """The SDK against an installation with one of its keys."""
-
-    def connected(installation: Installation, key: str = "full") -> Sdk:
-        return Sdk(sdk_folder, installation.countermark.url, installation.keys[key], use_msgpack)
-
-    return connected
-
-
-@pytest.fixture
-def sdk(connect: Connect, shardimage: Installation) -> Sdk:
-    return connect(shardimage)
-
-
-def image_token(**members: Any) -> dict[str, Any]:
-    return {"expiry": EXPIRY, "limit": 9, "extra": {"cloudId": CLOUD, "secret": SECRET}, **members}
-
-
-def upload_token(limit: int | None = None, **extra: Any) -> dict[str, Any]:
-    return {"expiry": EXPIRY, "limit": limit, "extra": extra}
-
-
-def create(sdk: Sdk, kind: str, token: dict[str, Any]) -> dict[str, Any]:
-    """A new token as the SDK's model shows it."""
-    return sdk.value("create", type=kind, token=token)
-
-
-def assert_denied(outcome: dict[str, Any]) -> None:
-    """Refused by the dialect's word for it."""
-    _, status, code = refusal_of(outcome)
-    assert (status in REFUSED_STATUSES, code) == (True, DENIED), outcome
+from shardimage import CLOUD, REFUSED_STATUSES, Installation
+from shardimage_php import (
+    EXPIRY,
+    MASK,
+    SECRET,
+    Connect,
+    Sdk,
+    assert_denied,
+    create,
+    image_token,
+    refusal_of,
+    upload_token,
+)
 
 
 def test_an_image_token_is_created_as_documented(sdk: Sdk, shardimage: Installation) -> None:
@@ -356,199 +321,3 @@ def test_the_key_opens_no_other_dialect(sdk: Sdk, shardimage: Installation) -> N
         headers = {"authorization": f"Bearer {presented}"}
         asked = requests.get(f"{shardimage.countermark.url}/v1/access-tokens", headers=headers, timeout=10)
         assert asked.status_code == 401
-
-
-def test_viewers_present_plain_and_msha1_passwords(sdk: Sdk, shardimage: Installation) -> None:
-    """S2-13; a name of digits is an integer to PHP."""
-    password = VECTORS["msha1"][0]["password"]
-    viewers = {"plain": "first password", "hashed": {"msha1": password}, "1001": "third password"}
-    extra = {"cloudId": CLOUD, "secret": SECRET, "authentication": viewers}
-    link = shardimage.link(create(sdk, "imageUrl", image_token(limit=3, extra=extra))["id"])
-
-    def code(username: str, password: str) -> str:
-        return shardimage.code(link, basic={"username": username, "password": password})
-
-    assert shardimage.code(link) == "AUTHENTICATION_REQUIRED"
-    assert code("plain", "wrong") == "AUTHENTICATION_REQUIRED"
-    assert code("hashed", VECTORS["msha1"][0]["hash"]) == "AUTHENTICATION_REQUIRED"
-    assert code("nobody", "first password") == "AUTHENTICATION_REQUIRED"
-    assert [code("plain", "first password"), code("hashed", password), code("1001", "third password")] == [
-        "ALLOWED"
-    ] * 3
-    assert code("plain", "first password") == "LIMIT_REACHED"
-
-
-def test_directives_apply_to_native_uploads(sdk: Sdk, shardimage: Installation) -> None:
-    """S2-15, S2-16, S2-17, S2-18, S2-19, S2-20, S2-22, S2-23, S2-24."""
-    asked = {"tags": ["given"], "transformation": "w:1", "format": "png", "projection": "p", "publicId": "mine"}
-    added = upload_token(addTags=["new"], transformationPrefix="before", transformationPostfix="after")
-    begun = shardimage.begin_upload(create(sdk, "upload", added)["id"], **asked)
-    assert begun["effective"]["tags"] == ["given", "new"]
-    assert begun["effective"]["transformation"] == "before/w:1/after"
-    overwritten = {"tags": ["t"], "transformation": "w:2", "format": "webp", "projection": "q", "publicId": "fixed"}
-    id_ = create(sdk, "upload", upload_token(limit=1, cloudId=CLOUD, **overwritten))["id"]
-    other = shardimage.begin_upload(id_, cloudId="othercloud", **asked)
-    assert (other["status"], other["code"]) == (403, "WRONG_CLOUD")
-    begun = shardimage.begin_upload(id_, **asked)
-    assert {name: begun["effective"][name] for name in overwritten} == overwritten
-    assert begun["effective"]["cloudId"] == CLOUD
-    assert shardimage.begin_upload(id_, **asked)["code"] == "LIMIT_REACHED"
-
-
-def legacy_signer(sdk: Sdk, token: dict[str, Any]) -> Callable[..., str]:
-    """The SDK as it signs image URLs with a token's id and secret."""
-    signing = sdk.altered(apiAccessToken=token["id"], apiAccessTokenSecret=SECRET)
-    return lambda public_id="pid", **options: signing.value("sign", image={"publicId": public_id}, options=options)
-
-
-def test_urls_of_the_sdk_are_allowed_as_signed(connect: Connect, serving_shardimage: Installation) -> None:
-    """S2-10, S2-11, S2-12: `s-token2` leaves the cloud unsigned, so the token's restriction must hold it."""
-    token = create(connect(serving_shardimage), "imageUrl", image_token(limit=3))
-    sign = legacy_signer(connect(serving_shardimage), token)
-    plain = sign()
-    assert plain.startswith(f"https://{IMAGE_HOST}/{CLOUD}/s-token2:{token['id']},")
-    assert serving_shardimage.code(plain) == "ALLOWED"
-    long = sign("dir/my img", transformation="w:200", version=3, format="webp", seo="nice-name")
-    assert serving_shardimage.code(long) == "ALLOWED"
-    code = serving_shardimage.code
-    assert code(plain.replace(IMAGE_HOST, "evil.example.com")) == "BAD_SIGNATURE"
-    assert code(plain.replace(f"/{CLOUD}/", "/othercloud/")) == "WRONG_CLOUD"
-    assert code(plain.replace("/i/pid", "/i/pie")) == "BAD_SIGNATURE"
-    assert code(plain + "?w=1") != "ALLOWED"
-    assert code(sign()) == "ALLOWED"
-    assert code(plain) == "LIMIT_REACHED"
-
-
-def test_urls_of_the_sdk_end_with_a_changed_secret_and_a_revoked_token(
-    connect: Connect, serving_shardimage: Installation
-) -> None:
-    """S2-28, S2-29."""
-    sdk = connect(serving_shardimage)
-    changed, revoked = (create(sdk, "imageUrl", image_token()) for _ in range(2))
-    links = [legacy_signer(sdk, token)() for token in (changed, revoked)]
-    assert [serving_shardimage.code(link) for link in links] == ["ALLOWED", "ALLOWED"]
-    extra = {"cloudId": CLOUD, "secret": "another secret"}
-    sdk.value("update", type="imageUrl", token=image_token(id=changed["id"], extra=extra))
-    sdk.value("revoke", id=revoked["id"])
-    assert [serving_shardimage.code(link) for link in links] == ["BAD_SIGNATURE", "REVOKED"]
-
-
-def test_urls_of_the_sdk_need_a_token_with_a_cloud(connect: Connect, serving_shardimage: Installation) -> None:
-    """S2-11: without a restriction, `s-token2` would open every cloud."""
-    sdk = connect(serving_shardimage)
-    token = create(sdk, "imageUrl", image_token(extra={"secret": SECRET}))
-    assert serving_shardimage.code(legacy_signer(sdk, token)()) != "ALLOWED"
-    assert serving_shardimage.code(serving_shardimage.link(token["id"])) == "ALLOWED"
-
-
-def test_urls_of_the_sdk_are_refused_where_they_are_not_switched_on(sdk: Sdk, shardimage: Installation) -> None:
-    token = create(sdk, "imageUrl", image_token())
-    assert shardimage.code(legacy_signer(sdk, token)()) != "ALLOWED"
-
-
-# Everything of a request that reached the upload target, with percent-escapes undone.
-def everything(target: Recorder) -> bytes:
-    (raw,) = target.raw
-    return raw + unquote_to_bytes(raw)
-
-
-def test_an_upload_spends_a_use_and_its_bytes_reach_the_target(
-    connect: Connect, serving_shardimage: Installation, upload_target: Recorder, receiver: Receiver, tmp_path: Path
-) -> None:
-    """S2-6, S2-14, S2-15, S2-16, S2-20, S2-22, S2-24: the directives win over what the client asks."""
-    content = b"\x89PNG\r\n--\r\n\r\n\x00\xff" * 5000
-    (tmp_path / "cat.png").write_bytes(content)
-    sdk = connect(serving_shardimage)
-    extra = {"cloudId": CLOUD, "addTags": ["new"], "format": "webp", "notificationUrls": [receiver.url]}
-    id_ = create(sdk, "upload", upload_token(limit=1, publicId="fixed", **extra))["id"]
-    picture = {"path": str(tmp_path / "cat.png"), "cloudId": CLOUD, "publicId": "mine", "tags": ["given"]}
-    client = sdk.with_upload_token(id_)
-    image = client.value("upload", **picture)
-    assert (image["publicId"], image["cloudId"], image["tags"]) == ("fixed", CLOUD, ["given", "new"])
-    assert image["format"] == "webp"
-    stored = everything(upload_target)
-    assert content in stored
-    assert all(word in stored for word in (b"fixed", b"given", b"new", b"webp"))
-    assert id_.encode() not in stored
-    (told,) = receiver.wait_for(1)
-    assert (told.unverified()["type"], told.unverified()["data"]["effective"]["publicId"]) == (
-        "upload.completed",
-        "fixed",
-    )
-    upload_target.take()
-    assert_denied(client.one("upload", **picture))
-    assert upload_target.take() == []
-
-
-def test_a_remote_upload_hands_its_address_to_the_target(
-    connect: Connect, serving_shardimage: Installation, upload_target: Recorder
-) -> None:
-    """S2-6, S2-16."""
-    sdk = connect(serving_shardimage)
-    id_ = create(sdk, "upload", upload_token(limit=1, cloudId=CLOUD, addTags=["new"]))["id"]
-    picture = {"resource": "https://example.com/cat.png", "cloudId": CLOUD, "publicId": "pid", "tags": ["given"]}
-    client = sdk.with_upload_token(id_)
-    image = client.value("remote", **picture)
-    assert (image["publicId"], image["cloudId"], image["tags"]) == ("pid", CLOUD, ["given", "new"])
-    assert b"https://example.com/cat.png" in everything(upload_target)
-    upload_target.take()
-    assert_denied(client.one("remote", **picture))
-    assert upload_target.take() == []
-
-
-def test_uploads_to_another_cloud_or_without_a_token_are_denied_and_cost_nothing(
-    connect: Connect, serving_shardimage: Installation, upload_target: Recorder, tmp_path: Path
-) -> None:
-    """S2-20, S2-21: without a restriction, any cloud."""
-    (tmp_path / "cat.png").write_bytes(b"cat")
-    sdk = connect(serving_shardimage)
-    bound, free = (create(sdk, "upload", upload_token(limit=1, **extra))["id"] for extra in ({"cloudId": CLOUD}, {}))
-    other = {"path": str(tmp_path / "cat.png"), "cloudId": "othercloud", "publicId": "pid"}
-    assert_denied(sdk.with_upload_token(bound).one("upload", **other))
-    assert_denied(sdk.with_upload_token("0" * 22).one("upload", **other))
-    assert upload_target.take() == []
-    assert sdk.with_upload_token(free).value("upload", **other)["cloudId"] == "othercloud"
-    assert sdk.with_upload_token(bound).value("upload", **{**other, "cloudId": CLOUD})["cloudId"] == CLOUD
-
-
-def test_an_image_token_uploads_nothing(connect: Connect, serving_shardimage: Installation, tmp_path: Path) -> None:
-    """S2-4, S2-9."""
-    (tmp_path / "cat.png").write_bytes(b"cat")
-    sdk = connect(serving_shardimage)
-    id_ = create(sdk, "imageUrl", image_token())["id"]
-    picture = {"path": str(tmp_path / "cat.png"), "cloudId": CLOUD, "publicId": "pid"}
-    assert_denied(sdk.with_upload_token(id_).one("upload", **picture))
-
-
-def test_without_a_target_uploads_are_not_implemented_and_cost_nothing(
-    sdk: Sdk, shardimage: Installation, tmp_path: Path
-) -> None:
-    (tmp_path / "cat.png").write_bytes(b"cat")
-    id_ = create(sdk, "upload", upload_token(limit=1))["id"]
-    client = sdk.with_upload_token(id_)
-    picture = {"cloudId": CLOUD, "publicId": "pid"}
-    for outcome in (
-        client.one("upload", path=str(tmp_path / "cat.png"), **picture),
-        client.one("remote", resource="https://example.com/cat.png", **picture),
-    ):
-        assert refusal_of(outcome)[:2] == ("NotImplementedHttpException", 501)
-    assert shardimage.begin_upload(id_)["status"] == 201
-
-
-def test_no_value_or_secret_reaches_the_log(
-    connect: Connect, serving_shardimage: Installation, upload_target: Recorder, tmp_path: Path
-) -> None:
-    """The paths of this dialect bear values of upload tokens."""
-    (tmp_path / "cat.png").write_bytes(b"cat")
-    sdk = connect(serving_shardimage)
-    id_ = create(sdk, "upload", upload_token())["id"]
-    create(sdk, "imageUrl", image_token())
-    sdk.value("view", type="upload", id=id_)
-    sdk.value("batch", steps=[{"do": "exists", "id": id_}] * 2)
-    picture = {"path": str(tmp_path / "cat.png"), "cloudId": CLOUD, "publicId": "pid"}
-    sdk.with_upload_token(id_).value("upload", **picture)
-    sdk.value("revoke", id=id_)
-    assert_denied(sdk.with_upload_token(id_).one("upload", **picture))
-    log = (serving_shardimage.countermark.folder / "countermark.log").read_text()
-    assert log
-    assert not [secret for secret in (id_, SECRET, serving_shardimage.key.secret) if secret in log]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from shardimage import CLOUD, IMAGE_HOST, VECTORS, Key, Sdk, api_signature, refusal_of
+from shardimage import CLOUD, IMAGE_HOST, VECTORS, Key, api_signature
+from shardimage_php import Sdk, refusal_of
 from wire import Message, answer, recorder
 
 KEY = Key("ak_none", "1234567890", "dummySecret")
