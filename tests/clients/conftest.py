@@ -17,7 +17,7 @@ import pytest
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-pytest_plugins = ["upload_server", "browser", "receiver"]
+pytest_plugins = ["upload_server", "browser", "receiver", "shardimage", "shardimage_php"]
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 START_SECONDS = 20
 
