@@ -10,7 +10,8 @@ use crate::id::{TokenId, TokenKind};
 use crate::notify::Notify;
 use crate::path_scope::BasePath;
 use crate::permission::PermissionSet;
-use crate::secret::{KeyVersion, SigningKey};
+use crate::secret::{KeyVersion, SigningKey, SigningSecret};
+use crate::signed_url::{SignatureForm, SignedUrl};
 use crate::time::UnixSeconds;
 use crate::upload::UploadExtra;
 
@@ -107,8 +108,39 @@ pub struct ApiTerms {
 pub struct KeySlot {
     /// Version and times.
     pub version: SecretVersion,
-    /// The keyed HMAC.
-    pub key: SigningKey,
+    /// What verifies.
+    pub key: SlotKey,
+}
+
+/// What a signing secret is kept as: whatever the one form needs that its token verifies.
+#[derive(Clone, Debug)]
+pub enum SlotKey {
+    /// The keyed HMAC of `cm1`.
+    Hmac(SigningKey),
+    /// The secret itself: `s-token2` hashes it in the middle of other things.
+    Legacy(SigningSecret),
+}
+
+impl SlotKey {
+    /// What a token keeps of `secret` that has `legacy_signatures`, or has not.
+    pub fn of(secret: &SigningSecret, legacy_signatures: bool) -> Self {
+        if legacy_signatures { Self::Legacy(secret.clone()) } else { Self::Hmac(secret.key()) }
+    }
+
+    /// Whether this made the signature, under whichever version; never one of the other form.
+    pub fn verifies(&self, url: &SignedUrl<'_>) -> bool {
+        match self {
+            Self::Hmac(key) => url.verify(key).is_ok(),
+            Self::Legacy(secret) => url.verify_legacy(secret).is_ok(),
+        }
+    }
+}
+
+impl KeySlot {
+    /// Whether this version is the one that a URL names, or may be the one where it names none.
+    pub fn is_named_by(&self, form: SignatureForm) -> bool {
+        form.key_version().is_none_or(|named| named == self.version.number)
+    }
 }
 
 /// Version and times of one signing secret.

@@ -137,8 +137,13 @@ impl Presented<'_> {
     /// When what is allowed now ends by itself, if it is a link.
     fn link_ends(&self, terms: &Terms) -> Option<UnixSeconds> {
         let (Self::Url(url), Purpose::ImageUrl(image)) = (self, &terms.purpose) else { return None };
-        let mut versions = image.keys.iter().map(|slot| &slot.version);
-        let verify_until = versions.find(|it| it.number == url.key_version).and_then(|it| it.verify_until);
+        // The newest version is the one that lasts longest.
+        let mut slots = image.keys.iter().rev().filter(|slot| slot.is_named_by(url.form));
+        let slot = match url.form {
+            SignatureForm::Cm1 { .. } => slots.next(),
+            SignatureForm::Token2 => slots.find(|slot| slot.key.verifies(url)),
+        };
+        let verify_until = slot.and_then(|slot| slot.version.verify_until);
         [url.expires, terms.expiry, verify_until].into_iter().flatten().min()
     }
 }
