@@ -49,7 +49,8 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 /// No async, clock, randomness, database or HTTP is among them.
-const CORE: [&str; 9] = ["base64", "crc32fast", "hmac", "serde", "sha1", "sha2", "subtle", "thiserror", "zeroize"];
+const CORE: [&str; 9] =
+    ["base64", "crc32fast", "hmac", "serde", "sha1", "sha2", "subtle", "thiserror", "zeroize"];
 
 const DOMAIN: [&str; 17] = [
     "argon2",

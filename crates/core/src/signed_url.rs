@@ -42,11 +42,11 @@ pub enum SignatureForm {
 }
 
 impl SignatureForm {
-    /// The name by which the signature segment begins: `cm1` or `token2`.
+    /// The name: `cm1` or `s-token2`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cm1 { .. } => "cm1",
-            Self::Token2 => "token2",
+            Self::Token2 => "s-token2",
         }
     }
 

@@ -484,6 +484,12 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_version_is_small_enough_to_be_kept_for_every_cached_token() {
+        // A list of one then takes the same block of the system's allocator as 112 bytes, without the legacy form, would.
+        assert!(size_of::<KeySlot>() <= 120, "{}", size_of::<KeySlot>());
+    }
+
+    #[test]
     fn a_secret_version_is_retired_at_the_very_second() {
         let version =
             SecretVersion { number: KeyVersion::FIRST, created_at: at(1), verify_until: Some(at(10)) };

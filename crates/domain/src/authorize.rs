@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countermark_core::{
-    DenyReason, Grant, Host, Proof, Purpose, Request, SignedUrl, Terms, UnixSeconds, UploadId, ValueDigest,
-    Viewer, decide, may_be_credential,
+    DenyReason, Grant, Host, Proof, Purpose, Request, SignatureForm, SignedUrl, Terms, UnixSeconds, UploadId,
+    ValueDigest, Viewer, decide, may_be_credential,
 };
 
 use crate::cache::{Entry, Known};

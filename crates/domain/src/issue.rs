@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use countermark_core::{
-    About, ApiTerms, ImageTerms, KeySlot, KeyVersion, Notify, Purpose, SecretVersion, SigningSecret, SlotKey, Terms,
-    Token, TokenId, TokenKind, TokenValue, UnixSeconds, UploadTerms, Usage, ValueKind, ValueSlot,
+    About, ApiTerms, ImageTerms, KeySlot, KeyVersion, Notify, Purpose, SecretVersion, SigningSecret, SlotKey,
+    Terms, Token, TokenId, TokenKind, TokenValue, UnixSeconds, UploadTerms, Usage, ValueKind, ValueSlot,
     ViewerPassword, preview, rights,
 };
 use zeroize::Zeroizing;

@@ -43,9 +43,8 @@ impl Service {
         let SlotKey::Hmac(key) = &slot.key else { return Err(unsignable) };
         let now = self.now();
         let expires = order.expiry.map(|expiry| expiry.instant(now).round_up(order.bucket));
-        let signed =
-            sign(order.url, order.placement, entry.terms.id, slot.version.number, expires, key)
-                .map_err(|malformed| DomainError::Invalid { pointer: "/url", detail: malformed.0 })?;
+        let signed = sign(order.url, order.placement, entry.terms.id, slot.version.number, expires, key)
+            .map_err(|malformed| DomainError::Invalid { pointer: "/url", detail: malformed.0 })?;
         let parsed = SignedUrl::parse(&signed)
             .map_err(|malformed| DomainError::Invalid { pointer: "/url", detail: malformed.0 })?;
         let request = Request {
