@@ -325,6 +325,7 @@ const fn is_base64url(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::SlotKey;
 
     const SIGNER: &str = "iu_034YCGMODo7rNXJe1rD0Im.1";
 
@@ -523,6 +524,9 @@ mod tests {
         let ours = SignedUrl::parse(&ours).unwrap();
         assert_eq!(ours.verify(&secret.key()), Ok(()));
         assert_eq!(ours.verify_legacy(&secret), Err(BadSignature));
+        let [kept_for_ours, kept_for_legacy] = [false, true].map(|legacy| SlotKey::of(&secret, legacy));
+        assert!(kept_for_ours.verifies(&ours) && !kept_for_ours.verifies(&legacy));
+        assert!(kept_for_legacy.verifies(&legacy) && !kept_for_legacy.verifies(&ours));
     }
 
     #[test]
