@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed step ends its test")]
 
 mod counting;
+mod dialects;
 mod ending;
 mod installation;
 mod issuing;
+mod logins;
 mod notifying;
 mod rights;
 mod time;
