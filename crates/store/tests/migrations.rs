@@ -31,7 +31,7 @@ const UP_TO_3: [&str; 3] = [
 
 async fn schema_of(connection: &mut sqlx::SqliteConnection) -> Vec<String> {
     let query = "SELECT ifnull(sql, name) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY 1";
-    sqlx::query_scalar(query).fetch_all(connection).await.unwrap()
+    sqlx::query_scalar(query).fetch_all(connection).await.expect("a database of our own")
 }
 
 /// Puts a database of today back to schema 3, and makes sure that this is what the first three migrations make.
@@ -42,13 +42,13 @@ async fn put_back_to_3(path: &std::path::Path) {
     )
     .execute(&mut connection)
     .await
-    .unwrap();
+    .expect("a database of our own");
     let mut reference = connect(&path.with_extension("reference")).await;
     for migration in UP_TO_3 {
-        sqlx::raw_sql(migration).execute(&mut reference).await.unwrap();
+        sqlx::raw_sql(migration).execute(&mut reference).await.expect("a database of our own");
     }
     assert_eq!(schema_of(&mut connection).await, schema_of(&mut reference).await);
-    connection.close().await.unwrap();
+    connection.close().await.expect("a database of our own");
 }
 
 #[tokio::test]
