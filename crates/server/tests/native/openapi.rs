@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::installation::{Installation, request};
+use countermark_server::api_docs::to_json;
+use countermark_server::app::document as document_of;
+use countermark_server::config::FacadeSettings;
 use serde_json::Value;
+
+use crate::installation::{Installation, request};
 
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
 fn text() -> String {
-    countermark_server::api_docs::to_json(&countermark_server::native::document())
+    to_json(&document_of(&FacadeSettings::all_open()))
 }
 
 fn document() -> Value {

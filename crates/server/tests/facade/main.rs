@@ -1,0 +1,7 @@
+//! The rooms of foreign dialects through their real routes, over a real database.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "../native/installation.rs"]
+mod installation;
+
+mod cloudpaste;
