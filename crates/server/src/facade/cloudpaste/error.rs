@@ -59,7 +59,9 @@ pub enum Refusals {
 /// The error answer for this fault.
 pub fn worded(fault: Fault) -> DialectError {
     let own = match &fault {
-        Fault::Domain(DomainError::Unauthenticated(_)) => Some("present a login or a key that can be used now"),
+        Fault::Domain(DomainError::Unauthenticated(_)) => {
+            Some("present a login or a key that can be used now")
+        }
         Fault::Domain(DomainError::PermissionRequired(_)) => Some("this is for administrators"),
         Fault::Domain(DomainError::NotFound) => Some("there is no such API key"),
         Fault::Domain(DomainError::NameTaken) => Some("another API key has this name"),

@@ -68,7 +68,8 @@ pub fn expiry(given: &Text<0, 64>) -> Result<Option<UnixSeconds>, Problem> {
         return Ok(None);
     }
     let read = instant::read(given).ok_or_else(|| {
-        let expected = "expected null, \"never\" or an instant from 1970 to 9999 such as 2027-01-31T12:00:00.000Z";
+        let expected =
+            "expected null, \"never\" or an instant from 1970 to 9999 such as 2027-01-31T12:00:00.000Z";
         Problem::invalid_member("/expires_at", expected)
     })?;
     Ok(Some(read).filter(|instant| *instant != UnixSeconds::MAX))

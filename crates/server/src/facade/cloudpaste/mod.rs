@@ -31,10 +31,7 @@ pub const PATHS: &[&str] = &["/api/admin", "/api/test", "/api/public", "/api/mou
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            at("/api/admin/api-keys")
-                .get(list::list_api_keys)
-                .post(create::create_api_key)
-                .refusing(refused),
+            at("/api/admin/api-keys").get(list::list_api_keys).post(create::create_api_key).refusing(refused),
         )
         .service(
             at("/api/admin/api-keys/{id}")
@@ -57,9 +54,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(at("/api/mount/list").get(nothing::list_mounts).refusing(refused))
         .service(at("/api/storage").get(nothing::list_storages).refusing(refused));
     for own in PATHS {
-        config
-            .route(own, web::to(unknown_path))
-            .route(&format!("{own}/{{tail:.*}}"), web::to(unknown_path));
+        config.route(own, web::to(unknown_path)).route(&format!("{own}/{{tail:.*}}"), web::to(unknown_path));
     }
 }
 

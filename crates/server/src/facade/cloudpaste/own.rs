@@ -99,10 +99,7 @@ struct Everything {
     ),
     security(("cloudpasteApiKey" = []), ("cloudpasteCustomKey" = []), ("cloudpasteBasic" = []), ("cloudpasteLogin" = []))
 )]
-pub async fn test_api_key(
-    request: HttpRequest,
-    state: Data<AppState>,
-) -> Result<HttpResponse, DialectError> {
+pub async fn test_api_key(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, DialectError> {
     test(&request, &state).await.map_err(worded)
 }
 

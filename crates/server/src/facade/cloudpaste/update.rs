@@ -101,7 +101,8 @@ async fn update(
 /// # Errors
 /// 404.
 pub fn key_id(request: &HttpRequest) -> Result<TokenId, Fault> {
-    uuid::read(request.match_info().query("id")).ok_or_else(|| countermark_domain::DomainError::NotFound.into())
+    uuid::read(request.match_info().query("id"))
+        .ok_or_else(|| countermark_domain::DomainError::NotFound.into())
 }
 
 impl UpdateRequest {

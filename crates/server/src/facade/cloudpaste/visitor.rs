@@ -68,7 +68,8 @@ enum Presented<'a> {
 /// In the order in which they are tried.
 fn presented(request: &HttpRequest) -> impl Iterator<Item = Presented<'_>> {
     let authorization = only(request, "authorization").map(|value| value.map_or(Presented::Unreadable, read));
-    let key = only(request, "x-custom-auth-key").map(|value| value.map_or(Presented::Unreadable, Presented::Key));
+    let key =
+        only(request, "x-custom-auth-key").map(|value| value.map_or(Presented::Unreadable, Presented::Key));
     authorization.into_iter().chain(key)
 }
 
@@ -114,7 +115,8 @@ async fn identify(call: &Call<'_>, presented: Presented<'_>) -> Result<Visitor, 
         Presented::Key(key) => holder(call, key).await.map(Visitor::Holder),
         Presented::Basic(key) => {
             let token = holder(call, &key).await?;
-            let granted = matches!(&token.terms.purpose, Purpose::ApiKey(api) if api.permissions.covers(BASIC_NEEDS));
+            let granted =
+                matches!(&token.terms.purpose, Purpose::ApiKey(api) if api.permissions.covers(BASIC_NEEDS));
             if granted { Ok(Visitor::Holder(token)) } else { Err(call.failed(unauthenticated())) }
         }
         Presented::Unreadable => Err(call.failed(unauthenticated())),

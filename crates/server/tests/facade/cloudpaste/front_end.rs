@@ -11,7 +11,8 @@ use crate::installation::{Installation, request, text};
 async fn the_key_page_opens() {
     let it = Installation::new().await;
     let body = json!({"username": "admin", "password": it.admin}).to_string();
-    let login = TestRequest::post().uri("/api/admin/login").insert_header(("content-type", "application/json"));
+    let login =
+        TestRequest::post().uri("/api/admin/login").insert_header(("content-type", "application/json"));
     let token = text(&it.send(login.set_payload(body)).await.body["data"]["token"]);
     for path in [
         "/api/test/admin-token",

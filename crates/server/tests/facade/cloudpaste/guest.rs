@@ -19,7 +19,10 @@ async fn the_guest_key_is_guest_under_the_name_guest() {
     let it = Installation::new().await;
     let body = json!({"name": "other", "role": "GUEST", "custom_key": "Zt4bQw8LrN1y", "permissions": 256});
     let data = made(&it, body).await;
-    assert_eq!((&data["name"], &data["key"], &data["role"]), (&json!("guest"), &json!("guest"), &json!("GUEST")));
+    assert_eq!(
+        (&data["name"], &data["key"], &data["role"]),
+        (&json!("guest"), &json!("guest"), &json!("GUEST"))
+    );
     assert_eq!(data["key_masked"], "guest...");
     assert_eq!(data["is_enable"], 0);
 }
@@ -66,7 +69,8 @@ async fn no_other_key_gets_the_name_or_the_role_of_the_guest() {
 async fn the_guest_key_keeps_its_name_role_and_end() {
     let it = Installation::new().await;
     let (id, _) = usable(&it, json!({"role": "GUEST", "expires_at": null})).await;
-    for change in [json!({"name": "other"}), json!({"role": "GENERAL"}), json!({"name": "x", "is_enable": 0})] {
+    for change in [json!({"name": "other"}), json!({"role": "GENERAL"}), json!({"name": "x", "is_enable": 0})]
+    {
         refused(&put(&it, &id, change).await, 409, "CONFLICT");
     }
     let all = json!({
@@ -77,7 +81,10 @@ async fn the_guest_key_keeps_its_name_role_and_end() {
     assert_eq!(put(&it, &id, json!({"expires_at": "2020-01-01T00:00:00Z"})).await.status, 200);
     let row = row(&it, &id).await;
     assert_eq!(row["expires_at"], "9999-12-31T23:59:59.000Z");
-    assert_eq!((&row["permissions"], &row["basic_path"], &row["is_enable"]), (&json!(1), &json!("/public"), &json!(1)));
+    assert_eq!(
+        (&row["permissions"], &row["basic_path"], &row["is_enable"]),
+        (&json!(1), &json!("/public"), &json!(1))
+    );
     let acl = format!("{KEYS}/{id}/storage-acl");
     let answer = it.call(&it.admin, "PUT", &acl, json!({"storage_config_ids": ["s"]})).await;
     assert_eq!(answer.status, 200);

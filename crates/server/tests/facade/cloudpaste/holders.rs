@@ -12,7 +12,8 @@ const OWN: &str = "/api/test/api-key";
 #[actix_web::test]
 async fn the_holder_is_told_what_the_key_may_do() {
     let it = Installation::new().await;
-    let (id, key) = usable(&it, json!({"name": "up", "permissions": 2 + 131_072, "basic_path": "/upload"})).await;
+    let (id, key) =
+        usable(&it, json!({"name": "up", "permissions": 2 + 131_072, "basic_path": "/upload"})).await;
     let expected = json!({
         "success": true, "code": "OK", "message": "the API key holds",
         "data": {
@@ -103,7 +104,8 @@ async fn a_key_manages_no_keys_however_it_is_presented() {
         ("authorization", basic(&key)),
         ("x-custom-auth-key", key.clone()),
     ] {
-        for path in [KEYS, "/api/test/admin-token", "/api/admin/settings", "/api/mount/list", "/api/storage"] {
+        for path in [KEYS, "/api/test/admin-token", "/api/admin/settings", "/api/mount/list", "/api/storage"]
+        {
             refused(&get_with(&it, path, &[(name, &value)]).await, 403, "FORBIDDEN");
         }
     }

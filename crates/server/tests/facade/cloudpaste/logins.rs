@@ -22,7 +22,10 @@ async fn an_administrator_key_is_the_password() {
     assert_eq!((answer.status, &answer.body["code"]), (200, &json!("OK")));
     let data = answer.body["data"].as_object().unwrap();
     assert_eq!(data.keys().collect::<Vec<_>>(), ["expiresAt", "token", "username"]);
-    assert_eq!((&data["username"], &data["expiresAt"]), (&json!("admin"), &json!("2027-01-16T08:00:00.000Z")));
+    assert_eq!(
+        (&data["username"], &data["expiresAt"]),
+        (&json!("admin"), &json!("2027-01-16T08:00:00.000Z"))
+    );
     let token = text(&data["token"]);
     assert_eq!(it.get(&token, KEYS).await.status, 200);
     let test = it.get(&token, "/api/test/admin-token").await;

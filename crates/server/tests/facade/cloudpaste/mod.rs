@@ -88,6 +88,7 @@ pub fn refused(answer: &Answer, status: u16, code: &str) -> String {
     assert_eq!(answer.header("cache-control"), "no-store");
     let members: Vec<&String> = answer.body.as_object().unwrap().keys().collect();
     assert_eq!(members, ["code", "message", "requestId", "success"]);
+    assert!(answer.bytes.starts_with(br#"{"success":false,"code":""#), "{:?}", answer.bytes);
     assert_eq!(answer.body["requestId"], answer.header("x-request-id"));
     text(&answer.body["message"])
 }

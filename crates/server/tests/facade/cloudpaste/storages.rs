@@ -18,9 +18,7 @@ async fn replace(it: &Installation, id: &str, body: Value) -> Answer {
 async fn a_list_replaces_the_former_and_an_empty_one_opens_all() {
     let it = Installation::new().await;
     let (id, _) = usable(&it, json!({"name": "k"})).await;
-    let shown = |storages: Value| {
-        json!({"subject_type": "API_KEY", "subject_id": id, "storage_config_ids": storages})
-    };
+    let shown = |storages: Value| json!({"subject_type": "API_KEY", "subject_id": id, "storage_config_ids": storages});
     assert_eq!(acl(&it, &id).await.body["data"], shown(json!([])));
     for (given, kept) in [
         (json!([" r2 ", "s3", "r2"]), json!(["r2", "s3"])),
