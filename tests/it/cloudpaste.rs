@@ -240,3 +240,12 @@ fn no_key_and_no_login_is_found_in_the_log() {
         assert!(!log.contains(needle), "a secret was logged");
     }
 }
+
+#[test]
+fn a_body_that_does_not_arrive_is_answered_in_the_dialect() {
+    let environment = vec![("COUNTERMARK__LIMITS__BODY_SECONDS".to_owned(), "1".into())];
+    let server = TestServer::with(Options { environment, ..Options::default() });
+    let answer = send(&server, b"POST /api/admin/login HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{");
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (408, Some("REQUEST_TIMEOUT")));
+    assert_eq!(answer.json()["requestId"].as_str(), answer.header("x-request-id"));
+}

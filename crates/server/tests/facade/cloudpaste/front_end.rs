@@ -1,7 +1,7 @@
 //! The requests that CloudPaste's own front end sends from its key page.
 
 use actix_web::test::TestRequest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{KEYS, put, row, rows, usable};
 use crate::installation::{Installation, request, text};
@@ -80,4 +80,32 @@ async fn every_template_of_permissions_is_taken() {
         let (id, _) = usable(&it, json!({"name": bits.to_string(), "permissions": bits})).await;
         assert_eq!(row(&it, &id).await["permissions"], bits);
     }
+}
+
+/// The examples of the document, as they stand there.
+#[actix_web::test]
+async fn the_examples_of_the_document_are_true() {
+    let it = Installation::new().await;
+    let document = countermark_server::app::document(&it.state.facades);
+    let document = serde_json::to_value(document).unwrap();
+    let schema = |name: &str| document["components"]["schemas"][name]["example"].clone();
+    let answer = |path: &str, method: &str, status: &str| {
+        let answer = &document["paths"][path][method]["responses"][status];
+        answer["content"]["application/json"]["example"].clone()
+    };
+    let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let created = it.call(&it.admin, "POST", KEYS, schema("CloudpasteCreateApiKeyRequest")).await;
+    let shown = answer(KEYS, "post", "201");
+    assert_eq!((created.status, &created.body["message"]), (201, &shown["message"]));
+    assert_eq!(members(&created.body["data"]), members(&shown["data"]));
+    let id = text(&created.body["data"]["id"]);
+    assert_eq!(members(&row(&it, &id).await), members(&answer(KEYS, "get", "200")["data"][0]));
+    assert_eq!(put(&it, &id, schema("CloudpasteUpdateApiKeyRequest")).await.body, schema("CloudpasteDone"));
+    let path = format!("{KEYS}/{id}/storage-acl");
+    let acl = it.call(&it.admin, "PUT", &path, schema("CloudpasteStorageAclRequest")).await;
+    let shown = answer(&format!("{KEYS}/{{id}}/storage-acl"), "put", "200");
+    assert_eq!(acl.body["message"], shown["message"]);
+    assert_eq!(acl.body["data"]["storage_config_ids"], shown["data"]["storage_config_ids"]);
+    let refusal = it.get(&it.admin, "/api/admin/none").await;
+    assert_eq!(members(&refusal.body), members(&schema("CloudpasteError")));
 }
