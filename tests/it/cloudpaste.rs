@@ -10,7 +10,7 @@ use crate::gate::{DIALECTS, Dialect, code, send, trusting};
 
 const KEYS: &str = "/api/admin/api-keys";
 
-/// The scenarios of the documents as rules of the gate: S3-33 to S3-36.
+/// The scenarios of the documents as rules of the gate: S3-33, S3-34, S3-35, S3-36.
 const RULES: &str = r#"[
     {"path": "/upload", "methods": ["POST", "PUT"], "permission": "file:share"},
     {"path": "/public", "methods": ["GET", "HEAD"], "permission": "text:share"},

@@ -105,7 +105,7 @@ mod tests {
         permissions(bits).unwrap().into()
     }
 
-    /// S3-4, S3-20 to S3-23.
+    /// S3-4, S3-20, S3-21, S3-22, S3-23.
     #[test]
     fn every_combination_of_bits_reads_back_and_unknown_bits_do_not() {
         assert_eq!(BITS.iter().map(|(bit, _, _)| bit).sum::<u32>(), ALL);

@@ -215,7 +215,7 @@ async fn a_deleted_key_is_gone_at_once() {
     }
 }
 
-/// S3-4, S3-20 to S3-24, S3-37: each bit opens its own permission and no other.
+/// S3-4, S3-20, S3-21, S3-22, S3-23, S3-24, S3-37: each bit opens its own permission and no other.
 #[actix_web::test]
 async fn a_missing_bit_blocks_its_operation() {
     let it = Installation::new().await;
