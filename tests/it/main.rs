@@ -5,6 +5,7 @@
 mod bad_input;
 mod burst;
 mod clock;
+mod cloudpaste;
 mod concurrency;
 mod contentive;
 mod documents;

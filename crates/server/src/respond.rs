@@ -136,7 +136,7 @@ fn pass<B>(worded: &DialectError, answer: &ServiceResponse<B>, id: RequestId) ->
     if worded.closes() {
         end_soon(answer.request());
     }
-    worded.error_response()
+    worded.render(&id)
 }
 
 fn log_fault<B>(problem: &Problem, answer: &ServiceResponse<B>, id: RequestId) {

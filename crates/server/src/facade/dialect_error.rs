@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::native::error::problem;
 use crate::problem::Problem;
+use crate::request_id::RequestId;
 
 /// What a room's handlers return as `Err`; [`crate::respond::Respond`] lets it pass as it is, but for the request id, and
 /// logs its cause.
@@ -19,6 +20,8 @@ pub struct DialectError {
     content_type: &'static str,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: String,
+    /// The member of the body's object under which the request id is told; `None` = only the header tells it.
+    request_id_member: Option<&'static str>,
     closes: bool,
     cause: Option<String>,
 }
@@ -35,8 +38,38 @@ impl DialectError {
         Self::of(status, "text/plain; charset=utf-8", body.into())
     }
 
+    fn answer(&self, body: String) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if !body.is_empty() {
+            response.insert_header((header::CONTENT_TYPE, self.content_type));
+        }
+        for (name, value) in &self.headers {
+            response.append_header((name.clone(), value.clone()));
+        }
+        if self.closes {
+            response.force_close();
+        }
+        response.body(body)
+    }
+
     fn of(status: StatusCode, content_type: &'static str, body: String) -> Self {
-        Self { status, content_type, headers: Vec::new(), body, closes: false, cause: None }
+        Self {
+            status,
+            content_type,
+            headers: Vec::new(),
+            body,
+            request_id_member: None,
+            closes: false,
+            cause: None,
+        }
+    }
+
+    /// Tells the request id in the body, too; for errors whose body is a JSON object with members.
+    #[must_use]
+    pub fn naming_request(mut self, member: &'static str) -> Self {
+        self.request_id_member = Some(member);
+        self
     }
 
     /// Adds a header to the answer.
@@ -55,6 +88,15 @@ impl DialectError {
         self.closes = problem.closes();
         self.cause = problem.cause().map(str::to_owned);
         self
+    }
+
+    /// The answer to the request with this id.
+    pub fn render(&self, request_id: &RequestId) -> HttpResponse {
+        let whole = || match (self.request_id_member, self.body.strip_suffix('}')) {
+            (Some(member), Some(open)) => format!(r#"{open},"{member}":"{request_id}"}}"#),
+            _ => self.body.clone(),
+        };
+        self.answer(whole())
     }
 
     /// The cause for the log, if there is any.
@@ -80,18 +122,7 @@ impl ResponseError for DialectError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        if !self.body.is_empty() {
-            response.insert_header((header::CONTENT_TYPE, self.content_type));
-        }
-        for (name, value) in &self.headers {
-            response.append_header((name.clone(), value.clone()));
-        }
-        if self.closes {
-            response.force_close();
-        }
-        response.body(self.body.clone())
+        self.answer(self.body.clone())
     }
 }
 
