@@ -16,7 +16,8 @@ use crate::problem::Problem;
 #[derive(Debug)]
 pub struct DialectError {
     status: StatusCode,
-    content_type: &'static str,
+    /// `None` in dialects that name none.
+    content_type: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: String,
     closes: bool,
@@ -27,15 +28,20 @@ impl DialectError {
     /// An error whose body is JSON.
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_string(body).expect("error bodies are plain structs of texts and numbers");
-        Self::of(status, "application/json", body)
+        Self::of(status, Some("application/json"), body)
     }
 
     /// An error whose body is text.
     pub fn text(status: StatusCode, body: impl Into<String>) -> Self {
-        Self::of(status, "text/plain; charset=utf-8", body.into())
+        Self::of(status, Some("text/plain; charset=utf-8"), body.into())
     }
 
-    fn of(status: StatusCode, content_type: &'static str, body: String) -> Self {
+    /// An error whose body is text, in a dialect whose answers name no content type.
+    pub fn untyped(status: StatusCode, body: impl Into<String>) -> Self {
+        Self::of(status, None, body.into())
+    }
+
+    fn of(status: StatusCode, content_type: Option<&'static str>, body: String) -> Self {
         Self { status, content_type, headers: Vec::new(), body, closes: false, cause: None }
     }
 
@@ -82,8 +88,8 @@ impl ResponseError for DialectError {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((header::CACHE_CONTROL, "no-store"));
-        if !self.body.is_empty() {
-            response.insert_header((header::CONTENT_TYPE, self.content_type));
+        if let Some(content_type) = self.content_type.filter(|_| !self.body.is_empty()) {
+            response.insert_header((header::CONTENT_TYPE, content_type));
         }
         for (name, value) in &self.headers {
             response.append_header((name.clone(), value.clone()));

@@ -44,6 +44,11 @@ pub struct Answer {
 
 impl Installation {
     pub async fn new() -> Self {
+        Self::with(&Config::default(), NOW).await
+    }
+
+    /// With other settings, begun at another second.
+    pub async fn with(config: &Config, now: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let rng = Arc::new(SeededRng::new(7));
         let cache = Arc::new(Cache::new(1000, Position::default()));
@@ -55,11 +60,11 @@ impl Installation {
         };
         let location = Location::Sqlite(directory.path().join("countermark.db"));
         let store = countermark_store::open(&location, settings).await.unwrap();
-        let clock = FixedClock::at(NOW);
+        let clock = FixedClock::at(now);
         let time = Arc::new(Timekeeper::new(Box::new(clock.clone()), UnixSeconds::default()));
         let service = Arc::new(Service::new(store, cache, time, rng));
         let admin = service.bootstrap(None).await.unwrap().unwrap();
-        let state = AppState::new(service, &Config::default());
+        let state = AppState::new(service, config);
         Self {
             state,
             clock,
