@@ -241,8 +241,9 @@ async fn the_examples_of_issuing_and_updating_are_accepted() {
 #[test]
 fn every_operation_names_the_credential_that_it_needs() {
     for (path, method, operation) in operations(&document()) {
-        let is_open =
-            ["/healthz", "/readyz", "/metrics"].contains(&path.as_str()) || is_gate(&path) || method == "OPTIONS";
+        let is_open = ["/healthz", "/readyz", "/metrics"].contains(&path.as_str())
+            || is_gate(&path)
+            || method == "OPTIONS";
         assert_eq!(operation["security"].is_null(), is_open, "{method} {path}");
     }
 }
