@@ -59,7 +59,7 @@ fn bad_bodies(good: &str, member: &str) -> Vec<Vec<u8>> {
     bodies.push(b"{\"canary\":\"\xff\xfe\"}".to_vec());
     bodies.push(b"\x00\x01\x02".to_vec());
     bodies.push(format!("{good} canary").into_bytes());
-    bodies.push(good[..good.len() - 1].as_bytes().to_vec());
+    bodies.push(good.as_bytes()[..good.len() - 1].to_vec());
     bodies.push("[".repeat(60_000).into_bytes());
     bodies.push(format!("{{\"{member}\":{}", "{\"a\":".repeat(10_000)).into_bytes());
     bodies.push(format!("{{\"{member}\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000)).into_bytes());
