@@ -60,7 +60,7 @@ fn not_valid(answer: &Answer) -> &str {
     answer.body["error"].as_str().unwrap()
 }
 
-/// S0-1, S0-2, S0-4, S0-7, S0-9, S0-11, S0-17 to S0-20, S0-26, S0-28: every documented answer, byte for byte but for the
+/// S0-1, S0-2, S0-4, S0-7, S0-9, S0-11, S0-17, S0-18, S0-19, S0-20, S0-26, S0-28: every documented answer, byte for byte but for the
 /// id and the random part of the value.
 #[actix_web::test]
 async fn the_documented_requests_get_the_documented_answers() {
@@ -111,6 +111,7 @@ async fn the_documented_requests_get_the_documented_answers() {
     );
 }
 
+// S0-3.
 #[actix_web::test]
 async fn s0_3_administrators_and_tokens_with_manage_are_let_in_by_each_way_of_presenting() {
     let it = Installation::new().await;
@@ -132,6 +133,7 @@ async fn s0_3_administrators_and_tokens_with_manage_are_let_in_by_each_way_of_pr
     assert_eq!(with_header(&renamed, &basic("admin", &renamed.admin)).await.status, 401);
 }
 
+// S0-3.
 #[actix_web::test]
 async fn s0_3_nobody_else_is_let_in() {
     let it = Installation::new().await;
@@ -177,6 +179,7 @@ async fn a_disabled_token_is_refused_like_an_unknown_one() {
     assert_eq!(disabled.bytes, unknown.bytes);
 }
 
+// S0-29, S0-30.
 #[actix_web::test]
 async fn s0_29_and_s0_30_an_expired_token_is_told_so_from_the_second_of_its_expiry_on() {
     let it = Installation::with(&Config::default(), NEW_YEAR).await;
@@ -198,6 +201,7 @@ async fn s0_29_and_s0_30_an_expired_token_is_told_so_from_the_second_of_its_expi
     assert_eq!(decided.body["code"], "EXPIRED");
 }
 
+// S0-5, S0-6, S0-31.
 #[actix_web::test]
 async fn s0_5_s0_6_and_s0_31_a_list_first_removes_what_has_expired_and_is_marked() {
     let it = Installation::with(&Config::default(), NEW_YEAR).await;
@@ -222,6 +226,7 @@ async fn s0_5_s0_6_and_s0_31_a_list_first_removes_what_has_expired_and_is_marked
     assert_eq!(names().await, ["never, marked", "past, unmarked"]);
 }
 
+// S0-6.
 #[actix_web::test]
 async fn s0_6_no_number_of_expired_tokens_is_too_great_for_one_list() {
     use countermark_core::{Permission, UnixSeconds};
@@ -257,6 +262,7 @@ async fn s0_6_no_number_of_expired_tokens_is_too_great_for_one_list() {
     assert_eq!(listed(&it).await, [Value::Null; 0]);
 }
 
+// S0-10.
 #[actix_web::test]
 async fn s0_10_ids_are_short_lower_case_and_alphanumeric() {
     let it = Installation::new().await;
@@ -267,6 +273,7 @@ async fn s0_10_ids_are_short_lower_case_and_alphanumeric() {
     );
 }
 
+// S0-15, S0-16.
 #[actix_web::test]
 async fn s0_15_and_s0_16_the_defaults_are_never_and_false() {
     let it = Installation::new().await;
@@ -292,6 +299,7 @@ async fn members_that_imgbed_does_not_document_are_ignored() {
     assert_eq!((updated.status, &updated.body["token"]["name"]), (200, &json!("n")));
 }
 
+// S0-20, S0-26.
 #[actix_web::test]
 async fn s0_20_and_s0_26_the_value_is_shown_only_where_it_is_created() {
     let it = Installation::new().await;
@@ -310,6 +318,7 @@ async fn s0_20_and_s0_26_the_value_is_shown_only_where_it_is_created() {
     assert_eq!(it.get(&it.admin, &path).await.refusal().1, "NOT_RECOVERABLE");
 }
 
+// S0-12, S0-13, S0-14, S0-21, S0-22, S0-23.
 #[actix_web::test]
 async fn s0_12_to_s0_14_and_s0_21_to_s0_23_what_is_required_must_be_there_and_right() {
     let it = Installation::new().await;
@@ -354,6 +363,7 @@ async fn s0_12_to_s0_14_and_s0_21_to_s0_23_what_is_required_must_be_there_and_ri
     assert_eq!(listed(&it).await.len(), 1, "nothing was created");
 }
 
+// S0-24, S0-25.
 #[actix_web::test]
 async fn s0_24_and_s0_25_what_an_update_leaves_out_goes_back_to_its_default() {
     let it = Installation::new().await;
@@ -374,6 +384,7 @@ async fn s0_24_and_s0_25_what_an_update_leaves_out_goes_back_to_its_default() {
     assert_eq!(row["updatedAt"], "2027-01-15T08:00:05.000Z");
 }
 
+// S0-27.
 #[actix_web::test]
 async fn s0_27_what_does_not_exist_can_be_neither_changed_nor_deleted() {
     let it = Installation::new().await;

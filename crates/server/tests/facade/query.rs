@@ -59,6 +59,7 @@ fn line(answer: &Answer) -> (u16, &str) {
     (answer.status, std::str::from_utf8(&answer.bytes).unwrap())
 }
 
+// S1-2, S1-8.
 #[actix_web::test]
 async fn s1_2_and_s1_8_the_documented_example_creates_a_token() {
     let it = Installation::new().await;
@@ -70,6 +71,7 @@ async fn s1_2_and_s1_8_the_documented_example_creates_a_token() {
     assert_eq!(decided(&it, &row, "read").await, "EXPIRED", "its date is in 2021");
 }
 
+// S1-4, S1-5, S1-6, S1-7.
 #[actix_web::test]
 async fn s1_4_to_s1_7_all_but_the_name_has_a_default() {
     let it = Installation::new().await;
@@ -86,6 +88,7 @@ async fn s1_4_to_s1_7_all_but_the_name_has_a_default() {
     assert_eq!(line(&without), (400, "/name: expected this member, which is missing"));
 }
 
+// S1-5.
 #[actix_web::test]
 async fn s1_5_a_date_is_milliseconds_or_seconds_and_only_seconds_may_not_be_past() {
     let it = Installation::new().await;
@@ -115,6 +118,7 @@ async fn s1_5_a_date_is_milliseconds_or_seconds_and_only_seconds_may_not_be_past
     }
 }
 
+// S1-6, S1-7.
 #[actix_web::test]
 async fn s1_6_and_s1_7_active_and_write_decide_what_a_token_may() {
     let it = Installation::new().await;
@@ -136,6 +140,7 @@ async fn s1_6_and_s1_7_active_and_write_decide_what_a_token_may() {
     }
 }
 
+// S1-9.
 #[actix_web::test]
 async fn s1_9_the_list_shows_all_tokens_with_their_values_oldest_first() {
     let it = Installation::new().await;
@@ -161,6 +166,7 @@ async fn s1_9_the_list_shows_all_tokens_with_their_values_oldest_first() {
     }
 }
 
+// S1-10.
 #[actix_web::test]
 async fn s1_10_an_update_keeps_what_it_leaves_out_and_the_value() {
     let it = Installation::new().await;
@@ -202,6 +208,11 @@ async fn a_row_that_is_sent_back_changes_nothing_but_what_was_changed_in_it() {
     put(&it, json!({"name": "a", "expiration_date": NOW - 1})).await;
     assert_eq!(decided(&it, &before, "read").await, "EXPIRED");
     assert_eq!(row(&it).await["expiration_date"], NOW - 1);
+    // So does that very date where it does not stand for never.
+    post(&it, json!({"name": "b", "expiration_date": NOW + 500})).await;
+    let ending = named(&it, "b").await;
+    put(&it, json!({"name": "b", "expiration_date": ending["updated_at"]})).await;
+    assert_eq!(decided(&it, &ending, "read").await, "EXPIRED");
 }
 
 #[actix_web::test]
@@ -215,6 +226,7 @@ async fn an_update_of_nothing_is_told() {
     }
 }
 
+// S1-11.
 #[actix_web::test]
 async fn s1_11_a_token_is_deleted_by_the_name_in_a_body_and_refused_at_once() {
     let it = Installation::new().await;
@@ -231,6 +243,7 @@ async fn s1_11_a_token_is_deleted_by_the_name_in_a_body_and_refused_at_once() {
     assert_ne!(self::row(&it).await["token"], row["token"], "the name is free, the value is another");
 }
 
+// S1-12.
 #[actix_web::test]
 async fn s1_12_the_value_of_one_token_is_shown_by_its_name() {
     let it = Installation::new().await;
@@ -271,6 +284,7 @@ async fn every_look_at_values_is_in_the_audit_log() {
 }
 
 /// S1-1: such a token belongs to nobody, and opens neither these routes nor any other.
+// S1-1, S1-3.
 #[actix_web::test]
 async fn s1_1_and_s1_3_only_administrators_are_let_in() {
     let it = Installation::new().await;
