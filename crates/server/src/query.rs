@@ -22,6 +22,27 @@ impl<'a> Query<'a> {
         Self::parse(request.query_string(), known)
     }
 
+    /// The one parameter of a route that ignores all others, as some dialects do.
+    ///
+    /// # Errors
+    /// 400 `INVALID_PARAMETER` if it is repeated or badly escaped.
+    pub fn only(request: &'a HttpRequest, known: &'static str) -> Result<Self, Problem> {
+        Self::only_of(request.query_string(), known)
+    }
+
+    fn only_of(query: &'a str, known: &'static str) -> Result<Self, Problem> {
+        let mut values = query.split('&').filter_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            decoded(name).is_some_and(|name| name == known).then_some(value)
+        });
+        let Some(value) = values.next() else { return Ok(Self { given: Vec::new() }) };
+        if values.next().is_some() {
+            return Err(invalid(known, "expected this parameter at most once"));
+        }
+        let value = decoded(value).ok_or_else(|| bad_escape(&format!("?{known}")))?;
+        Ok(Self { given: vec![(known, value)] })
+    }
+
     /// As [`Query::of`], from the text behind the question mark.
     ///
     /// # Errors
@@ -164,6 +185,17 @@ mod tests {
         assert_eq!(pointer(Query::parse("q=canary&%71=1", &KNOWN).unwrap_err()), "?q");
         for bad in ["q=canary%", "q=canary%4", "q=canary%zz", "q=canary%ff", "q=%+1"] {
             assert_eq!(pointer(Query::parse(bad, &KNOWN).unwrap_err()), "?q", "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_parameter_is_read_among_any_others() {
+        let only = |query| Query::only_of(query, "name");
+        assert_eq!(only("a=%zz&n%61me=x%20y&b").unwrap().text("name", 10).unwrap(), Some("x y"));
+        assert_eq!(only("names=x&a").unwrap().text("name", 10).unwrap(), None);
+        assert_eq!(only("name").unwrap().text("name", 10).unwrap(), Some(""));
+        for bad in ["name=canary&name=1", "name=canary%"] {
+            assert_eq!(pointer(only(bad).unwrap_err()), "?name", "{bad}");
         }
     }
 

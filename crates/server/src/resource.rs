@@ -37,13 +37,24 @@ macro_rules! methods {
 }
 
 impl PathMethods {
-    methods!(head HEAD, post POST, put PUT, patch PATCH, delete DELETE);
+    methods!(head HEAD, post POST, put PUT, patch PATCH, delete DELETE, options OPTIONS);
 
     /// Words what is not offered in a dialect.
     #[must_use]
     pub fn refusing(mut self, refuse: fn(Problem) -> DialectError) -> Self {
         self.refuse = Some(refuse);
         self
+    }
+
+    /// Answers GET with this handler, and HEAD not at all.
+    #[must_use]
+    pub fn get_alone<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::GET, handler)
     }
 
     /// Answers GET with this handler, and HEAD as well (the body is then left out) unless [`PathMethods::head`] stands

@@ -17,7 +17,8 @@ use crate::request_id::RequestId;
 #[derive(Debug)]
 pub struct DialectError {
     status: StatusCode,
-    content_type: &'static str,
+    /// `None` in dialects that name none.
+    content_type: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: String,
     /// The member of the body's object under which the request id is told; `None` = only the header tells it.
@@ -30,19 +31,24 @@ impl DialectError {
     /// An error whose body is JSON.
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_string(body).expect("error bodies are plain structs of texts and numbers");
-        Self::of(status, "application/json", body)
+        Self::of(status, Some("application/json"), body)
     }
 
     /// An error whose body is text.
     pub fn text(status: StatusCode, body: impl Into<String>) -> Self {
-        Self::of(status, "text/plain; charset=utf-8", body.into())
+        Self::of(status, Some("text/plain; charset=utf-8"), body.into())
+    }
+
+    /// An error whose body is text, in a dialect whose answers name no content type.
+    pub fn untyped(status: StatusCode, body: impl Into<String>) -> Self {
+        Self::of(status, None, body.into())
     }
 
     fn answer(&self, body: String) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((header::CACHE_CONTROL, "no-store"));
-        if !body.is_empty() {
-            response.insert_header((header::CONTENT_TYPE, self.content_type));
+        if let Some(content_type) = self.content_type.filter(|_| !body.is_empty()) {
+            response.insert_header((header::CONTENT_TYPE, content_type));
         }
         for (name, value) in &self.headers {
             response.append_header((name.clone(), value.clone()));
@@ -53,7 +59,7 @@ impl DialectError {
         response.body(body)
     }
 
-    fn of(status: StatusCode, content_type: &'static str, body: String) -> Self {
+    fn of(status: StatusCode, content_type: Option<&'static str>, body: String) -> Self {
         Self {
             status,
             content_type,

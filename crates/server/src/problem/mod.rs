@@ -198,6 +198,11 @@ impl Problem {
         self.0.code
     }
 
+    /// What the client is told of this occurrence, in one line without any value of his.
+    pub fn told(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The parts of the request at fault.
     pub fn errors(&self) -> &[MemberError] {
         &self.0.errors

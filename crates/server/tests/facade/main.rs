@@ -4,5 +4,8 @@
 #[path = "../native/installation.rs"]
 mod installation;
 
+mod bad_bodies;
 mod cloudpaste;
 mod contentive;
+mod imgbed;
+mod query;

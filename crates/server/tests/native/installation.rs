@@ -48,6 +48,11 @@ impl Installation {
     }
 
     pub async fn configured(config: &Config) -> Self {
+        Self::with(config, NOW).await
+    }
+
+    /// With other settings, begun at another second.
+    pub async fn with(config: &Config, now: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let rng = Arc::new(SeededRng::new(7));
         let cache = Arc::new(Cache::new(1000, Position::default()));
@@ -59,7 +64,7 @@ impl Installation {
         };
         let location = Location::Sqlite(directory.path().join("countermark.db"));
         let store = countermark_store::open(&location, settings).await.unwrap();
-        let clock = FixedClock::at(NOW);
+        let clock = FixedClock::at(now);
         let time = Arc::new(Timekeeper::new(Box::new(clock.clone()), UnixSeconds::default()));
         let service = Arc::new(Service::new(store, cache, time, rng));
         let admin = service.bootstrap(None).await.unwrap().unwrap();

@@ -57,7 +57,9 @@ async fn a_closed_room_is_not_found_and_its_tokens_stay_what_they_are() {
     let user = super::active(&it, "kept", "a").await;
     let mut config = Config::default();
     config.facades.open.retain(|dialect| *dialect != Dialect::Contentive);
-    assert!(!document(&config.facades)["paths"].to_string().contains("/admin/"));
+    let shown = document(&config.facades);
+    let mut paths = shown["paths"].as_object().unwrap().keys();
+    assert!(!paths.any(|path| path.starts_with("/admin/")));
     it.state = AppState::new(it.state.service.clone(), &config);
     for (method, path) in [
         ("GET", USERS.to_owned()),

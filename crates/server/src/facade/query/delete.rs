@@ -1,0 +1,66 @@
+//! `DELETE /_/token`.
+
+use actix_web::dev;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use countermark_domain::{Caller, DomainError};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::credential::administrator;
+use super::error::worded;
+use super::wire::{done, read};
+use crate::body::{BODY_LIMIT, any_bytes};
+use crate::facade::call::Call;
+use crate::facade::{DialectError, Fault};
+use crate::state::AppState;
+
+/// The body of `DELETE /_/token`; members that are not listed are ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = QueryDeleteRequest, example = json!({"name": "example"}))]
+pub struct DeleteRequest {
+    /// Which token; one that does not exist is gone already.
+    name: String,
+}
+
+/// Deletes the token with this name, in the Query dialect
+///
+/// When this is answered, the token is no longer accepted anywhere.
+#[utoipa::path(
+    delete, path = "/_/token", operation_id = "delete_query_token", tag = "Query dialect",
+    request_body(content = DeleteRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "There is no such token any more; no body."),
+        (status = 400, description = "No name is given; one line of text."),
+        (status = 401, description = "No administrator key; no body.")
+    ),
+    security(("queryAdministrator" = []))
+)]
+pub async fn delete_query_token(
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<AppState>,
+) -> Result<HttpResponse, DialectError> {
+    delete(&request, &mut payload.into_inner(), &state).await.map_err(worded)
+}
+
+async fn delete(
+    request: &HttpRequest,
+    payload: &mut dev::Payload,
+    state: &AppState,
+) -> Result<HttpResponse, Fault> {
+    let bytes = any_bytes::<BODY_LIMIT>(request, payload).await?;
+    let call = Call::of(request, state);
+    let caller = administrator(&call, request).await?;
+    let body: DeleteRequest = read(&bytes)?;
+    match purge(&call, &caller, &body.name).await {
+        Ok(()) | Err(DomainError::NotFound) => Ok(done(StatusCode::OK)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn purge(call: &Call<'_>, caller: &Caller, name: &str) -> Result<(), DomainError> {
+    let token = call.service().find_named(caller, name).await?;
+    call.service().purge(caller, token.terms.id).await
+}
