@@ -1,5 +1,10 @@
 //! Shardimage: access tokens, batches and uploads, as its official SDK calls them.
 
+mod error;
+mod message;
+mod multipart;
+mod packed;
+
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
 
