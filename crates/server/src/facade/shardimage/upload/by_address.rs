@@ -1,0 +1,72 @@
+//! `POST /upload/v1/c/{cloudId}/remote`: an upload whose bytes the target fetches.
+
+use actix_web::web::{Bytes, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::asked::AskedUpload;
+use super::credentials::{Admission, admit};
+use super::flow::{Order, upload};
+use super::image::Image;
+use super::refusal::Refusal;
+use super::target::{Content, UploadTarget};
+use super::{answered, asked_in, cloud, refused_early};
+use crate::body::{BODY_LIMIT, any_bytes};
+use crate::facade::DialectError;
+use crate::facade::call::Call;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// Uploads an image by its address
+///
+/// The upload target fetches it; nothing is fetched here. Of its size and type nothing is known when the upload begins, so
+/// a token that bounds them refuses.
+#[utoipa::path(
+    post, path = "/upload/v1/c/{cloudId}/remote", operation_id = "shardimage_upload_by_address", tag = "Shardimage dialect",
+    params(
+        ("cloudId" = String, Path, description = "The cloud.", example = "mycloud"),
+        ("X-Shardimage-Auth-token" = String, Header, description = "The id of an upload token.")
+    ),
+    request_body(content = AskedUpload, content_type = "application/json", example = json!({"resource": "https://example.com/cat.png", "publicId": "cat"})),
+    responses(
+        (status = 200, description = "Stored.", body = Image),
+        (status = 400, description = "The body is not of this form."),
+        (status = 401, description = "No upload token, or none that is known."),
+        (status = 403, description = "The token refuses the upload, or its uses are spent."),
+        (status = 409, description = "There is an image of this name already."),
+        (status = 422, description = "The upload target does not accept the image."),
+        (status = 501, description = "There is no upload target."),
+        (status = 502, description = "The upload target has not answered as it should."),
+        (status = 503, description = "The upload target cannot be reached, or too many uploads are under way."),
+    ),
+    security(("shardimageUploadToken" = []))
+)]
+pub async fn upload_by_address(
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<AppState>,
+) -> Result<HttpResponse, DialectError> {
+    let call = Call::of(&request, &state);
+    let admission = match admit(&request, &call, UploadTarget::seat_without_file).await {
+        Ok(admission) => admission,
+        Err(refusal) => return Err(refused_early(&request, payload, BODY_LIMIT, refusal).await),
+    };
+    let bytes = any_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await;
+    let order = bytes.and_then(|bytes| order(&request, &bytes, admission));
+    let order = order.map_err(|problem| Refusal::from(problem).worded())?;
+    match upload(state.clone(), order).await {
+        Ok(image) => Ok(answered(&image)),
+        Err(failure) => Err(Refusal::from(failure).worded()),
+    }
+}
+
+fn order(request: &HttpRequest, bytes: &Bytes, admission: Admission) -> Result<Order, Problem> {
+    let asked = asked_in(request, bytes)?;
+    let content = Content::Remote { resource: asked.resource()?.to_owned() };
+    Ok(Order {
+        value: admission.value,
+        is_insertion: asked.is_insertion(),
+        asked: asked.parameters(cloud(request))?,
+        content,
+        seat: admission.seat,
+    })
+}
