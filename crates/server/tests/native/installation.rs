@@ -44,6 +44,11 @@ pub struct Answer {
 
 impl Installation {
     pub async fn new() -> Self {
+        Self::with(&Config::default()).await
+    }
+
+    /// With another configuration than that by default.
+    pub async fn with(config: &Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let rng = Arc::new(SeededRng::new(7));
         let cache = Arc::new(Cache::new(1000, Position::default()));
@@ -59,7 +64,7 @@ impl Installation {
         let time = Arc::new(Timekeeper::new(Box::new(clock.clone()), UnixSeconds::default()));
         let service = Arc::new(Service::new(store, cache, time, rng));
         let admin = service.bootstrap(None).await.unwrap().unwrap();
-        let state = AppState::new(service, &Config::default());
+        let state = AppState::new(service, config);
         Self {
             state,
             clock,

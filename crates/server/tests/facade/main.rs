@@ -1,0 +1,6 @@
+//! The dialects through their real routes, over a real database.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "../native/installation.rs"]
+mod installation;
+mod shardimage_uploads;
