@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use countermark_core::{
     ApiTerms, BasePath, Counting, DenyReason, Grant, Host, ImageTerms, KeySlot, KeyVersion, Permission,
-    Placement, Proof, Purpose, Request, SecretVersion, SignedUrl, SigningKey, SigningSecret, Terms,
+    Placement, Proof, Purpose, Request, SecretVersion, SignedUrl, SigningKey, SigningSecret, SlotKey, Terms,
     UnixSeconds, ValueDigest, ValueSlot, decide, sign,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -75,7 +75,7 @@ fn image_url(key: &SigningKey) -> Terms {
     terms(
         "iu_034YCGMODo7rNXJe1rD0Im",
         Purpose::ImageUrl(Box::new(ImageTerms {
-            keys: vec![KeySlot { version, key: key.clone() }],
+            keys: vec![KeySlot { version, key: SlotKey::Hmac(key.clone()) }],
             counting: Counting::Get,
             count_window: 0,
             cloud_id: Some("mycloud".into()),

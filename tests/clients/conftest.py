@@ -17,7 +17,7 @@ import pytest
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-pytest_plugins = ["upload_server", "browser", "receiver"]
+pytest_plugins = ["upload_server", "browser", "receiver", "shardimage", "shardimage_php"]
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 START_SECONDS = 20
 
@@ -147,10 +147,10 @@ def binary() -> Path:
 
 @contextmanager
 def countermarks(parent: Path) -> Iterator[StartCountermark]:
-    """Starts services that end with the block; each has a folder of its own."""
+    """Starts services that end with the block; each has a folder of its own. Flags are those of `countermark serve`."""
     with ExitStack() as running:
 
-        def start(**settings: str) -> Countermark:
+        def start(*flags: str | Path, **settings: str) -> Countermark:
             port = free_port()
             folder = parent / f"countermark-{port}"
             folder.mkdir()
@@ -171,7 +171,9 @@ def countermarks(parent: Path) -> Iterator[StartCountermark]:
             service = Countermark(f"http://127.0.0.1:{port}", folder)
 
             def run(more: Mapping[str, str]) -> subprocess.Popen[bytes]:
-                return running.enter_context(process([binary(), "serve"], folder, is_ready, {**environment, **more}))
+                return running.enter_context(
+                    process([binary(), "serve", *flags], folder, is_ready, {**environment, **more})
+                )
 
             service.run = run
             service.restart()

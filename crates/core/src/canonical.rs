@@ -8,13 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::secret::SigningKey;
-use crate::signed_url::{Placement, SIGNATURE_LENGTH, SignedUrl};
+use crate::signed_url::{Placement, SIGNATURE_LENGTH, SignatureForm, SignedUrl};
 
 impl SignedUrl<'_> {
-    /// The bytes that are signed, to show them; verifying does not build them.
-    pub fn canonical_string(&self) -> String {
+    /// The bytes that are signed, to show them; verifying does not build them. `None` for `s-token2`, which signs other
+    /// bytes, the secret among them.
+    pub fn canonical_string(&self) -> Option<String> {
+        let SignatureForm::Cm1 { .. } = self.form else { return None };
         let parts = self.canonical_parts();
-        String::from_utf8(parts.concat()).expect("every part is text")
+        Some(String::from_utf8(parts.concat()).expect("every part is text"))
     }
 
     /// The signature that belongs to this URL under `key`.

@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::id::TokenKind;
 use crate::path_scope::BasePath;
 use crate::reason::DenyReason;
-use crate::signed_url::SignedUrl;
+use crate::signed_url::{SignatureForm, SignedUrl};
 use crate::time::UnixSeconds;
 use crate::token::{ApiTerms, Counting, Dialect, ImageTerms, Purpose, SecretState, Terms, ValueDigest};
 use crate::upload::{UploadExtra, UploadParameters};
@@ -343,11 +343,11 @@ impl Case<'_> {
             Proof::Url(url) => {
                 let Some(image) = self.image() else { return true };
                 // A secret that signs the legacy form must never verify ours: one secret, one algorithm.
-                image.legacy_signatures
+                image.legacy_signatures != (url.form == SignatureForm::Token2)
                     || !image.keys.iter().any(|slot| {
-                        slot.version.number == url.key_version
+                        slot.is_named_by(url.form)
                             && slot.version.state(self.now) != SecretState::Retired
-                            && url.verify(&slot.key).is_ok()
+                            && slot.key.verifies(url)
                     })
             }
         }

@@ -8,6 +8,7 @@ mod decide;
 mod escape;
 mod host;
 mod id;
+mod legacy_signature;
 mod mime;
 mod notify;
 mod path_scope;
@@ -16,6 +17,7 @@ mod reason;
 mod record_id;
 pub mod rights;
 mod secret;
+mod shardimage_api;
 mod sign;
 mod signed_url;
 mod target;
@@ -40,13 +42,14 @@ pub use permission::{InvalidPermission, Permission, PermissionSet};
 pub use reason::{DenyReason, Malformed};
 pub use record_id::{InvalidRecordId, NotificationId, UploadId};
 pub use secret::{InvalidSecret, KeyVersion, SigningKey, SigningSecret};
+pub use shardimage_api::{is_shardimage_api_key, is_shardimage_api_signature, shardimage_api_signature};
 pub use sign::sign;
-pub use signed_url::{BadSignature, Placement, SignedUrl, is_cloud_id};
+pub use signed_url::{BadSignature, Placement, SignatureForm, SignedUrl, is_cloud_id};
 pub use target::{find_target_fault, looks_signed};
 pub use time::UnixSeconds;
 pub use token::{
-    About, ApiTerms, Counting, Dialect, ImageTerms, KeySlot, Purpose, SecretState, SecretVersion, Status,
-    Tally, Terms, Token, UploadTerms, Usage, ValueDigest, ValueSlot, ViewerPassword,
+    About, ApiTerms, Counting, Dialect, ImageTerms, KeySlot, Purpose, SecretState, SecretVersion, SlotKey,
+    Status, Tally, Terms, Token, UploadTerms, Usage, ValueDigest, ValueSlot, ViewerPassword,
 };
 pub use upload::{UploadExtra, UploadParameters};
 pub use value::{InvalidValue, TokenValue, ValueKind, may_be_credential, preview, random_base62};

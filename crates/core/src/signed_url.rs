@@ -1,4 +1,4 @@
-//! Signed URLs of the form `cm1`: reading and verifying them.
+//! Signed URLs of the form `cm1`, and those of the legacy form `s-token2`: reading and verifying them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,8 +8,9 @@ use subtle::ConstantTimeEq;
 
 use crate::host::Host;
 use crate::id::TokenId;
+use crate::legacy_signature::{LEGACY_SIGNATURE_LENGTH, legacy_signature};
 use crate::reason::Malformed;
-use crate::secret::{KeyVersion, SigningKey};
+use crate::secret::{KeyVersion, SigningKey, SigningSecret};
 use crate::target::Target;
 use crate::time::UnixSeconds;
 use crate::url;
@@ -27,6 +28,37 @@ pub enum Placement {
     Query,
 }
 
+/// How a URL was signed. The URL says so, and nothing of it fits a secret of the other form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureForm {
+    /// Our own, in both placements.
+    Cm1 {
+        /// Which version of the secret signed.
+        key_version: KeyVersion,
+    },
+    /// `/{cloudId}/s-token2:{tokenId},{signature}/{rest}`, of Shardimage's SDKs. Neither the cloud nor a version is
+    /// signed, and the link has no expiry of its own.
+    Token2,
+}
+
+impl SignatureForm {
+    /// The name: `cm1` or `s-token2`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cm1 { .. } => "cm1",
+            Self::Token2 => "s-token2",
+        }
+    }
+
+    /// Which version of the secret signed, if the URL says so.
+    pub const fn key_version(self) -> Option<KeyVersion> {
+        match self {
+            Self::Cm1 { key_version } => Some(key_version),
+            Self::Token2 => None,
+        }
+    }
+}
+
 /// A URL that obeys the grammar of signed URLs; nothing in it is to be believed before [`SignedUrl::verify`] has said so.
 #[derive(Clone)]
 pub struct SignedUrl<'a> {
@@ -40,11 +72,11 @@ pub struct SignedUrl<'a> {
     pub cloud: Option<&'a str>,
     /// The token whose secret signed, of any kind.
     pub token_id: TokenId,
-    /// Which version of the secret signed.
-    pub key_version: KeyVersion,
+    /// How it was signed.
+    pub form: SignatureForm,
     /// The second from which on this link is expired, `None` for never.
     pub expires: Option<UnixSeconds>,
-    /// 43 characters of base64url.
+    /// Characters of base64url: 43, of `s-token2` 32.
     pub signature: &'a str,
     signature_at: usize,
     path_parts: [&'a str; 2],
@@ -84,9 +116,28 @@ impl<'a> SignedUrl<'a> {
     /// Whether `key` made the signature; full text, in time that does not depend on what differs.
     ///
     /// # Errors
-    /// [`BadSignature`] if not.
+    /// [`BadSignature`] if not, and for every URL of another form than `cm1`.
     pub fn verify(&self, key: &SigningKey) -> Result<(), BadSignature> {
-        let fits = self.expected_signature(key).ct_eq(self.signature.as_bytes());
+        match self.form {
+            SignatureForm::Cm1 { .. } => self.must_be_signed(&self.expected_signature(key)),
+            SignatureForm::Token2 => Err(BadSignature),
+        }
+    }
+
+    /// Whether `secret` made the `s-token2` signature; as [`SignedUrl::verify`].
+    ///
+    /// # Errors
+    /// [`BadSignature`] if not, and for every URL of another form than `s-token2`.
+    pub fn verify_legacy(&self, secret: &SigningSecret) -> Result<(), BadSignature> {
+        let SignatureForm::Token2 = self.form else { return Err(BadSignature) };
+        let [_, path] = self.path_parts;
+        let path = path.strip_prefix('/').ok_or(BadSignature)?;
+        let token_id = self.token_id.to_string();
+        self.must_be_signed(&legacy_signature(&token_id, secret.expose(), path, self.host.as_str()))
+    }
+
+    fn must_be_signed(&self, expected: &[u8]) -> Result<(), BadSignature> {
+        let fits = expected.ct_eq(self.signature.as_bytes());
         if bool::from(fits) { Ok(()) } else { Err(BadSignature) }
     }
 
@@ -104,7 +155,7 @@ impl<'a> SignedUrl<'a> {
         self.path_parts
     }
 
-    /// The target before and behind the signature.
+    /// The target before and behind the signature of the form `cm1`.
     pub(crate) fn around_signature(&self) -> (&'a str, &'a str) {
         (&self.target[..self.signature_at], &self.target[self.signature_at + SIGNATURE_LENGTH..])
     }
@@ -115,16 +166,17 @@ impl<'a> SignedUrl<'a> {
     }
 
     fn of_path(host: Host, target: &Target<'a>, segment_at: usize) -> Result<Self, Malformed> {
-        const EXPECTED: Malformed =
-            Malformed("expected /{cloudId}/s-cm1:{tokenId}.{keyVersion},{expires},{signature}/{rest}");
         let path = target.path();
-        let cloud =
-            path[..segment_at].strip_prefix('/').filter(|cloud| is_cloud_id(cloud)).ok_or(EXPECTED)?;
-        let segment = path[segment_at..].strip_prefix("/s-cm1:").ok_or(EXPECTED)?;
-        let (claims, rest) = segment.split_once('/').filter(|(_, rest)| !rest.is_empty()).ok_or(EXPECTED)?;
-        let (signer, claims) = claims.split_once(',').ok_or(EXPECTED)?;
-        let (expires, signature) = claims.split_once(',').ok_or(EXPECTED)?;
-        let (token_id, key_version) = parse_signer(signer)?;
+        let (before, segment) = path.split_at(segment_at);
+        let is_legacy = !segment.starts_with("/s-cm1:");
+        let expected = if is_legacy { EXPECTED_LEGACY } else { EXPECTED_IN_PATH };
+        let cloud = before.strip_prefix('/').filter(|cloud| is_cloud_id(cloud)).ok_or(expected)?;
+        let (segment, rest) = segment[1..].split_once('/').ok_or(expected)?;
+        // The legacy form signs no query: one that was added would be believed.
+        if rest.is_empty() || (is_legacy && target.path_length != target.text.len()) {
+            return Err(expected);
+        }
+        let claims = if is_legacy { Claims::legacy(segment)? } else { Claims::in_path(segment)? };
         // The slash before rest belongs to the path.
         let rest_at = path.len() - rest.len() - 1;
         Ok(Self {
@@ -132,12 +184,12 @@ impl<'a> SignedUrl<'a> {
             host,
             target: target.text,
             cloud: Some(cloud),
-            token_id,
-            key_version,
-            expires: parse_expires(expires)?,
-            signature: parse_signature(signature)?,
-            signature_at: rest_at - signature.len(),
-            path_parts: [&path[..segment_at], &path[rest_at..]],
+            token_id: claims.token_id,
+            form: claims.form,
+            expires: claims.expires,
+            signature: claims.signature,
+            signature_at: rest_at - claims.signature.len(),
+            path_parts: [before, &path[rest_at..]],
         })
     }
 
@@ -149,20 +201,62 @@ impl<'a> SignedUrl<'a> {
         let tail = target.text[parameter_at..].strip_prefix("cm-token=").ok_or(EXPECTED)?;
         let (signer, tail) = tail.split_once("&cm-expires=").ok_or(EXPECTED)?;
         let (expires, signature) = tail.split_once("&cm-signature=").ok_or(EXPECTED)?;
-        let (token_id, key_version) = parse_signer(signer)?;
+        let claims = Claims::new(signer, expires, signature)?;
         let path = target.path();
         Ok(Self {
             placement: Placement::Query,
             host,
             target: target.text,
             cloud: path[1..].split('/').next().filter(|segment| is_cloud_id(segment)),
-            token_id,
-            key_version,
-            expires: parse_expires(expires)?,
-            signature: parse_signature(signature)?,
+            token_id: claims.token_id,
+            form: claims.form,
+            expires: claims.expires,
+            signature: claims.signature,
             signature_at: target.text.len() - signature.len(),
             path_parts: [path, ""],
         })
+    }
+}
+
+const EXPECTED_IN_PATH: Malformed =
+    Malformed("expected /{cloudId}/s-cm1:{tokenId}.{keyVersion},{expires},{signature}/{rest}");
+const EXPECTED_LEGACY: Malformed =
+    Malformed("expected /{cloudId}/s-token2:{tokenId},{signature}/{rest} without a query");
+
+/// What a URL says of its own signature.
+struct Claims<'a> {
+    form: SignatureForm,
+    token_id: TokenId,
+    expires: Option<UnixSeconds>,
+    signature: &'a str,
+}
+
+impl<'a> Claims<'a> {
+    fn new(signer: &str, expires: &str, signature: &'a str) -> Result<Self, Malformed> {
+        let (token_id, key_version) = parse_signer(signer)?;
+        Ok(Self {
+            form: SignatureForm::Cm1 { key_version },
+            token_id,
+            expires: parse_expires(expires)?,
+            signature: parse_signature(signature)?,
+        })
+    }
+
+    fn in_path(segment: &'a str) -> Result<Self, Malformed> {
+        let text = segment.strip_prefix("s-cm1:").ok_or(EXPECTED_IN_PATH)?;
+        let (signer, text) = text.split_once(',').ok_or(EXPECTED_IN_PATH)?;
+        let (expires, signature) = text.split_once(',').ok_or(EXPECTED_IN_PATH)?;
+        Self::new(signer, expires, signature)
+    }
+
+    fn legacy(segment: &'a str) -> Result<Self, Malformed> {
+        let (id, signature) = segment
+            .strip_prefix("s-token2:")
+            .and_then(|text| text.split_once(','))
+            .filter(|(_, signature)| is_signature(signature, LEGACY_SIGNATURE_LENGTH))
+            .ok_or(EXPECTED_LEGACY)?;
+        let token_id = id.parse().map_err(|_| EXPECTED_LEGACY)?;
+        Ok(Self { form: SignatureForm::Token2, token_id, expires: None, signature })
     }
 }
 
@@ -174,7 +268,7 @@ impl fmt::Debug for SignedUrl<'_> {
             .field("host", &self.host)
             .field("cloud", &self.cloud)
             .field("token_id", &self.token_id)
-            .field("key_version", &self.key_version)
+            .field("form", &self.form)
             .field("expires", &self.expires)
             .finish_non_exhaustive()
     }
@@ -205,8 +299,13 @@ fn parse_expires(text: &str) -> Result<Option<UnixSeconds>, Malformed> {
 }
 
 fn parse_signature(text: &str) -> Result<&str, Malformed> {
-    let is_signature = text.len() == SIGNATURE_LENGTH && text.bytes().all(is_base64url);
-    is_signature.then_some(text).ok_or(Malformed("expected 43 characters of base64url as the signature"))
+    is_signature(text, SIGNATURE_LENGTH)
+        .then_some(text)
+        .ok_or(Malformed("expected 43 characters of base64url as the signature"))
+}
+
+fn is_signature(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(is_base64url)
 }
 
 /// The number that `text` spells in its only spelling: no sign, no leading zero.
@@ -226,6 +325,7 @@ const fn is_base64url(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::SlotKey;
 
     const SIGNER: &str = "iu_034YCGMODo7rNXJe1rD0Im.1";
 
@@ -332,8 +432,108 @@ mod tests {
     }
 
     #[test]
+    fn a_legacy_url_is_read_as_shardimage_writes_it() {
+        let target = format!("/c/s-token2:iu_034YCGMODo7rNXJe1rD0Im,{}/w:200/i/a%20b.png", "A".repeat(32));
+        let url = parse(&target).unwrap();
+        assert_eq!((url.form, url.placement, url.expires), (SignatureForm::Token2, Placement::Path, None));
+        assert_eq!((url.cloud, url.path().as_ref()), (Some("c"), "/c/w:200/i/a%20b.png"));
+        assert_eq!(
+            (url.token_id.to_string().as_str(), url.signature.len()),
+            ("iu_034YCGMODo7rNXJe1rD0Im", 32)
+        );
+        assert_eq!(url.canonical_string(), None);
+    }
+
+    #[test]
+    fn a_legacy_url_obeys_the_whole_grammar() {
+        const ID: &str = "iu_034YCGMODo7rNXJe1rD0Im";
+        let signature = "A".repeat(32);
+        let segment = format!("s-token2:{ID},{signature}");
+        let tail = format!("cm-token={SIGNER}&cm-expires=-&cm-signature={}", "A".repeat(43));
+        for good in [
+            format!("/c/{segment}/i"),
+            format!("/c/{segment}//"),
+            format!("/c/{segment}/%2F{segment}"),
+            format!("/c/{segment}/..."),
+        ] {
+            assert!(parse(&good).is_ok(), "{good}");
+        }
+        for bad in [
+            format!("/c/{segment}/i?"),
+            format!("/c/{segment}/i?x=1"),
+            format!("/c/{segment}/i?{tail}"),
+            format!("/c/{segment}"),
+            format!("/c/{segment}/"),
+            format!("/c/{segment}?/i"),
+            format!("/{segment}/i"),
+            format!("//{segment}/i"),
+            format!("/c.d/{segment}/i"),
+            format!("/c/d/{segment}/i"),
+            format!("/{}/{segment}/i", "c".repeat(65)),
+            format!("/c/{segment}/i/{segment}/i"),
+            format!("/c/{segment}/i/s-cm1:"),
+            format!("/c/{segment}/../i"),
+            format!("/c/{segment}/%2e/i"),
+            format!("/c/{segment}/a%2F..%2Fi"),
+            format!("/c/{segment}/a%5c..%5ci"),
+            format!("/c/{segment}/i%00"),
+            format!("/c/{segment}/i\\j"),
+            format!("/c/{segment}/i#j"),
+            format!("/c/{segment}/i%2"),
+            format!("/c/{segment}/%ff"),
+            format!("/c/{segment}/é"),
+            format!("/c/{segment}=/i"),
+            format!("/c/{segment}A/i"),
+            format!("/c/{segment},/i"),
+            format!("/c/s-token2:{ID}.1,{signature}/i"),
+            format!("/c/s-token2:{ID},-,{signature}/i"),
+            format!("/c/s-token2:{ID},{}+/i", "A".repeat(31)),
+            format!("/c/s-token2:{ID},{}/i", "A".repeat(31)),
+            format!("/c/s-token2:{ID},{}/i", "A".repeat(43)),
+            format!("/c/s-token2:{ID}{signature}/i"),
+            format!("/c/s-token2:tok_abc,{signature}/i"),
+            format!("/c/s-token2:,{signature}/i"),
+            format!("/c/s-token2:{},{signature}/i", ID.replace("034Y", "%30")),
+            format!("/c/s-token:{ID},{signature}/i"),
+            format!("/c/s-b4:{signature}90/i"),
+        ] {
+            assert!(parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_one_form_never_verifies_the_other() {
+        let secret = SigningSecret::new("k".repeat(32)).unwrap();
+        let signature =
+            legacy_signature("iu_034YCGMODo7rNXJe1rD0Im", secret.expose(), "i/a.png", "img.example.com");
+        let signature = std::str::from_utf8(&signature).unwrap();
+        let url =
+            format!("https://IMG.example.com:8443/c/s-token2:iu_034YCGMODo7rNXJe1rD0Im,{signature}/i/a.png");
+        let legacy = SignedUrl::parse(&url).unwrap();
+        assert_eq!(legacy.verify_legacy(&secret), Ok(()));
+        assert_eq!(legacy.verify(&secret.key()), Err(BadSignature));
+        let ours = crate::sign(
+            "https://img.example.com/c/i/a.png",
+            Placement::Path,
+            legacy.token_id,
+            KeyVersion::FIRST,
+            None,
+            &secret.key(),
+        );
+        let ours = ours.unwrap();
+        let ours = SignedUrl::parse(&ours).unwrap();
+        assert_eq!(ours.verify(&secret.key()), Ok(()));
+        assert_eq!(ours.verify_legacy(&secret), Err(BadSignature));
+        let [kept_for_ours, kept_for_legacy] = [false, true].map(|legacy| SlotKey::of(&secret, legacy));
+        assert!(kept_for_ours.verifies(&ours) && !kept_for_ours.verifies(&legacy));
+        assert!(kept_for_legacy.verifies(&legacy) && !kept_for_legacy.verifies(&ours));
+    }
+
+    #[test]
     fn debug_shows_no_signature() {
-        let target = in_path(&format!("{SIGNER},-"));
-        assert!(!format!("{:?}", parse(&target).unwrap()).contains("AAAA"));
+        let legacy = format!("/c/s-token2:iu_034YCGMODo7rNXJe1rD0Im,{}/i", "A".repeat(32));
+        for target in [in_path(&format!("{SIGNER},-")), legacy] {
+            assert!(!format!("{:?}", parse(&target).unwrap()).contains("AAAA"));
+        }
     }
 }

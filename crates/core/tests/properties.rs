@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here, in its helpers too")]
 
+#[path = "../../../tests/legacy_signer.rs"]
+mod legacy_signer;
+
 use countermark_core::{
     BasePath, Host, KeyVersion, Placement, SignedUrl, SigningKey, SigningSecret, TokenId, TokenKind,
     UnixSeconds, looks_signed, sign,
 };
+use legacy_signer::legacy_link;
 use proptest::prelude::*;
 
 fn key() -> SigningKey {
@@ -71,6 +75,32 @@ fn is_allowed(host: &str, target: &str) -> bool {
     SignedUrl::parse_target(host, target).is_ok_and(|url| url.verify(&key()).is_ok())
 }
 
+const LEGACY_SECRET: &str = "a secret of Shardimage";
+
+/// Host and target of URLs of the legacy form.
+fn legacy() -> impl Strategy<Value = (String, String)> {
+    let id = (any::<u64>(), any::<[u8; 10]>());
+    (host(), target(), id).prop_filter_map("the grammar refuses it", |(host, target, (millis, random))| {
+        let id = TokenId::from_parts(TokenKind::ImageUrl, millis, random);
+        let origin = format!("https://{host}");
+        let path = target.split('?').next()?;
+        let url = legacy_link(&format!("{origin}{path}"), &id.to_string(), LEGACY_SECRET);
+        SignedUrl::parse(&url).ok()?;
+        Some((host, url.strip_prefix(&origin)?.to_owned()))
+    })
+}
+
+fn is_allowed_legacy(host: &str, target: &str) -> bool {
+    let Ok(host) = Host::parse(host) else { return false };
+    let secret = SigningSecret::short_foreign(LEGACY_SECRET.to_owned()).unwrap();
+    SignedUrl::parse_target(host, target).is_ok_and(|url| url.verify_legacy(&secret).is_ok())
+}
+
+/// Where the unsigned cloud of a legacy target ends.
+fn behind_cloud(target: &str) -> usize {
+    target.find("/s-token2:").unwrap()
+}
+
 proptest! {
     #[test]
     fn what_is_signed_verifies(url in signed()) {
@@ -116,9 +146,70 @@ proptest! {
     }
 
     #[test]
+    fn what_shardimage_signs_verifies((host, target) in legacy()) {
+        prop_assert!(is_allowed_legacy(&host, &target));
+        let spelled_otherwise = format!("{}:8443", host.to_uppercase());
+        prop_assert!(is_allowed_legacy(&spelled_otherwise, &target));
+        prop_assert!(looks_signed(&target));
+        prop_assert!(!is_allowed(&host, &target));
+    }
+
+    #[test]
+    fn of_a_legacy_target_only_another_cloud_goes_unnoticed(
+        (host, target) in legacy(), at in any::<prop::sample::Index>(), byte in 0u8..128,
+    ) {
+        let at = at.index(target.len());
+        let mut changed = target.clone().into_bytes();
+        prop_assume!(changed[at] != byte);
+        changed[at] = byte;
+        let changed = String::from_utf8(changed).unwrap();
+        if is_allowed_legacy(&host, &changed) {
+            prop_assert!((1..behind_cloud(&target)).contains(&at));
+            let parsed = SignedUrl::parse_target(Host::parse(&host).unwrap(), &changed).unwrap();
+            prop_assert_ne!(parsed.cloud, target[1..].split('/').next());
+        }
+    }
+
+    #[test]
+    fn a_byte_more_or_less_behind_the_cloud_of_a_legacy_target_is_refused(
+        (host, target) in legacy(), at in any::<prop::sample::Index>(), byte in 0x21u8..0x7f,
+    ) {
+        let begin = behind_cloud(&target);
+        let at = begin + 1 + at.index(target.len() - begin - 1);
+        let mut shorter = target.clone();
+        shorter.remove(at);
+        prop_assert!(!is_allowed_legacy(&host, &shorter));
+        let mut longer = target.clone();
+        longer.insert(at, char::from(byte));
+        prop_assert!(!is_allowed_legacy(&host, &longer));
+        let continued = target + char::from(byte).encode_utf8(&mut [0; 4]);
+        prop_assert!(!is_allowed_legacy(&host, &continued));
+    }
+
+    #[test]
+    fn a_legacy_url_of_another_host_token_or_secret_is_refused(
+        (host, target) in legacy(), other in host(), secret in "[ -~]{8,64}", random in any::<[u8; 10]>(),
+    ) {
+        prop_assume!(host != other && secret != LEGACY_SECRET);
+        prop_assert!(!is_allowed_legacy(&other, &target));
+        let secret = SigningSecret::short_foreign(secret).unwrap();
+        let parsed = SignedUrl::parse_target(Host::parse(&host).unwrap(), &target).unwrap();
+        prop_assert!(parsed.verify_legacy(&secret).is_err());
+        let id = TokenId::from_parts(TokenKind::ImageUrl, 0, random).to_string();
+        prop_assert!(!is_allowed_legacy(&host, &target.replacen(&parsed.token_id.to_string(), &id, 1)));
+    }
+
+    #[test]
+    fn no_signer_signs_a_legacy_url((host, target) in legacy(), placement in placement()) {
+        let id = TokenId::from_parts(TokenKind::ImageUrl, 0, [0; 10]);
+        let url = format!("https://{host}{target}");
+        prop_assert!(sign(&url, placement, id, KeyVersion::FIRST, None, &key()).is_err());
+    }
+
+    #[test]
     fn the_canonical_string_gives_back_placement_host_and_target(url in signed()) {
         let parsed = url.parse();
-        let canonical = parsed.canonical_string();
+        let canonical = parsed.canonical_string().unwrap();
         let parts: Vec<&str> = canonical.split('\n').collect();
         let [label, placement, host, rest] = parts[..] else { panic!("four lines: {canonical}") };
         prop_assert_eq!(label, "countermark-url-v1");
@@ -254,9 +345,16 @@ fn every_prefix_padding_and_lengthening_of_a_good_signature_is_refused() {
 fn no_bytes_make_reading_panic_and_no_mutation_is_allowed() {
     let mut random = Xorshift(0x9e37_79b9_7f4a_7c15);
     let samples = samples();
+    let legacy = legacy_link("https://a/c/i/%E2%82%AC.png", "iu_034YCGMODo7rNXJe1rD0Im", LEGACY_SECRET);
+    let legacy = legacy.strip_prefix("https://a/c/").unwrap();
     let base = BasePath::parse("/c").unwrap();
     for round in 0..100_000 {
         let sample = &samples[round % 2].target;
+        if round % 4 == 0 {
+            let bytes = random.mutation(legacy.as_bytes());
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(text == legacy || !is_allowed_legacy("a", &format!("/c/{text}")), "{text}");
+        }
         let bytes = if round % 8 < 2 { random.noise() } else { random.mutation(sample.as_bytes()) };
         let text = String::from_utf8_lossy(&bytes);
         assert!(text == sample.as_str() || !is_allowed("a", &text), "{text}");

@@ -4,7 +4,8 @@
 
 use countermark_core::{
     Host, KeyVersion, Malformed, Placement, SignedUrl, SigningKey, SigningSecret, TokenId, TokenValue,
-    UnixSeconds, UploadExtra, UploadParameters, ValueKind, looks_signed, may_be_credential, preview, sign,
+    UnixSeconds, UploadExtra, UploadParameters, ValueKind, is_shardimage_api_signature, looks_signed,
+    may_be_credential, preview, shardimage_api_signature, sign,
 };
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ const SIGNED: &str = include_str!("../../../tests/vectors/signed_urls.json");
 const TAMPERED: &str = include_str!("../../../tests/vectors/tampered_urls.json");
 const MALFORMED: &str = include_str!("../../../tests/vectors/malformed_urls.json");
 const IDS: &str = include_str!("../../../tests/vectors/ids.json");
+const SHARDIMAGE: &str = include_str!("../../../tests/vectors/shardimage.json");
 const VALUES: &str = include_str!("../../../tests/vectors/values.json");
 const UPLOAD_DIRECTIVES: &str = include_str!("../../../tests/vectors/upload_directives.json");
 
@@ -19,6 +21,13 @@ fn vectors(file: &str, count: usize) -> Vec<Value> {
     let vectors: Vec<Value> = serde_json::from_str(file).unwrap();
     assert_eq!(vectors.len(), count, "no vector got lost");
     vectors
+}
+
+fn vectors_of(file: &str, member: &str, count: usize) -> Vec<Value> {
+    let file: Value = serde_json::from_str(file).unwrap();
+    let vectors = file[member].as_array().unwrap();
+    assert_eq!(vectors.len(), count, "no vector got lost");
+    vectors.clone()
 }
 
 fn text<'a>(vector: &'a Value, member: &str) -> &'a str {
@@ -49,9 +58,9 @@ fn every_signed_vector_reads_as_it_was_made_and_verifies() {
     for vector in vectors(SIGNED, 36) {
         let url = parse(&vector).unwrap();
         assert_eq!(url.placement, placement(&vector));
-        assert_eq!((url.token_id, url.key_version, url.expires), claims(&vector));
+        assert_eq!((url.token_id, url.form.key_version().unwrap(), url.expires), claims(&vector));
         assert_eq!(url.signature, text(&vector, "signature"));
-        assert_eq!(url.canonical_string(), text(&vector, "canonical"));
+        assert_eq!(url.canonical_string().unwrap(), text(&vector, "canonical"));
         if let Some(cloud) = vector["cloud"].as_str() {
             assert_eq!(url.cloud, Some(cloud));
         }
@@ -161,6 +170,27 @@ fn upload_directives_and_parameters_are_read_back_as_they_were_written() {
         let effective: UploadParameters = serde_json::from_value(vector["effective"].clone()).unwrap();
         assert_eq!(serde_json::to_value(&effective).unwrap(), vector["effective"]);
     }
+}
+
+#[test]
+fn calls_to_the_shardimage_api_are_signed_as_its_sdk_signs_them() {
+    let vectors = vectors_of(SHARDIMAGE, "api_signature", 8);
+    for vector in &vectors {
+        let (uri, key) = (text(vector, "uri"), text(vector, "key"));
+        let (secret, signature) = (text(vector, "secret"), text(vector, "signature"));
+        assert_eq!(shardimage_api_signature(uri, key, secret), signature);
+        assert!(is_shardimage_api_signature(signature, uri, key, secret));
+        let (longer, upper) = (format!("{signature}0"), signature.to_uppercase());
+        for other in ["", "s-", &signature[2..], &signature[..41], &longer, &upper] {
+            assert!(!is_shardimage_api_signature(other, uri, key, secret), "{other}");
+        }
+        let another_uri = format!("{uri}?");
+        assert!(!is_shardimage_api_signature(signature, &another_uri, key, secret));
+        assert!(!is_shardimage_api_signature(signature, uri, &format!("{key}0"), secret));
+        assert!(!is_shardimage_api_signature(signature, uri, key, &format!("{secret}0")));
+    }
+    let made = shardimage_api_signature("/secure/v1/access-token/tok_abc", "1234567890", "dummySecret");
+    assert_eq!(made, "s-bff91cefc0a931e02b0916488a334b5363418ed8");
 }
 
 /// What a signer was given to arrive at `target`: the first signature segment or the tail of the query taken out.

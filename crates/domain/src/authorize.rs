@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countermark_core::{
-    DenyReason, Grant, Host, Proof, Purpose, Request, SignedUrl, Terms, UnixSeconds, UploadId, ValueDigest,
-    Viewer, decide, may_be_credential,
+    DenyReason, Grant, Host, Proof, Purpose, Request, SignatureForm, SignedUrl, Terms, UnixSeconds, UploadId,
+    ValueDigest, Viewer, decide, may_be_credential,
 };
 
 use crate::cache::{Entry, Known};
@@ -137,8 +137,13 @@ impl Presented<'_> {
     /// When what is allowed now ends by itself, if it is a link.
     fn link_ends(&self, terms: &Terms) -> Option<UnixSeconds> {
         let (Self::Url(url), Purpose::ImageUrl(image)) = (self, &terms.purpose) else { return None };
-        let mut versions = image.keys.iter().map(|slot| &slot.version);
-        let verify_until = versions.find(|it| it.number == url.key_version).and_then(|it| it.verify_until);
+        // The newest version is the one that lasts longest.
+        let mut slots = image.keys.iter().rev().filter(|slot| slot.is_named_by(url.form));
+        let slot = match url.form {
+            SignatureForm::Cm1 { .. } => slots.next(),
+            SignatureForm::Token2 => slots.find(|slot| slot.key.verifies(url)),
+        };
+        let verify_until = slot.and_then(|slot| slot.version.verify_until);
         [url.expires, terms.expiry, verify_until].into_iter().flatten().min()
     }
 }

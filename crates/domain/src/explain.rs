@@ -1,7 +1,8 @@
 //! The same question as authorize, taking nothing, answered with its reasons.
 
 use countermark_core::{
-    DenyReason, Proof, Purpose, SecretState, SignedUrl, Step, Terms, UnixSeconds, Viewer, decide, explain,
+    DenyReason, ImageTerms, Proof, Purpose, SecretState, SecretVersion, SignatureForm, SignedUrl, Step,
+    Terms, UnixSeconds, Viewer, decide, explain,
 };
 
 use crate::authorize::{Presented, Question};
@@ -18,7 +19,9 @@ pub struct Explanation {
     pub malformed: Option<&'static str>,
     /// Every rule in the order of refusal; empty if no token was found.
     pub steps: Vec<Step>,
-    /// What the signature of a well-formed URL must be over.
+    /// How a well-formed URL is signed.
+    pub form: Option<SignatureForm>,
+    /// What the signature of a well-formed URL must be over; `None` in a form that signs no such string.
     pub canonical_string: Option<String>,
     /// In plain words, what differs from a request that would be allowed.
     pub differs: Vec<String>,
@@ -42,12 +45,13 @@ impl Service {
             Err(reason) => return Ok(Explanation::of_nothing(reason, question)),
         };
         self.check_facts(&presented, &question.facts)?;
-        let canonical_string = match &presented {
-            Presented::Url(url) => Some(url.canonical_string()),
-            Presented::Value(_) => None,
+        let (form, canonical_string) = match &presented {
+            Presented::Url(url) => (Some(url.form), url.canonical_string()),
+            Presented::Value(_) => (None, None),
         };
         let Some(entry) = self.entry(presented.lookup()).await? else {
             return Ok(Explanation {
+                form,
                 canonical_string,
                 ..Explanation::of_nothing(DenyReason::UnknownToken, question)
             });
@@ -66,6 +70,7 @@ impl Service {
         if !is_proven && !caller.sees(&entry.terms) {
             // Without the credential a foreign token is answered like an absent one.
             return Ok(Explanation {
+                form,
                 canonical_string,
                 ..Explanation::of_nothing(DenyReason::UnknownToken, question)
             });
@@ -78,7 +83,15 @@ impl Service {
             (_, Ok(())) => Vec::new(),
         };
         let steps = explain(&entry.terms, &request, entry.used(), now);
-        Ok(Explanation { verdict, malformed: None, steps, canonical_string, differs, token: Some(entry) })
+        Ok(Explanation {
+            verdict,
+            malformed: None,
+            steps,
+            form,
+            canonical_string,
+            differs,
+            token: Some(entry),
+        })
     }
 }
 
@@ -96,6 +109,7 @@ impl Explanation {
             verdict: Err(reason),
             malformed,
             steps: Vec::new(),
+            form: None,
             canonical_string: None,
             differs,
             token: None,
@@ -103,43 +117,63 @@ impl Explanation {
     }
 }
 
-/// Tries what people get wrong: another secret version, another host, a query added behind.
+/// Tries what people get wrong: another form, another secret version, another host, a query added behind.
 fn what_the_signature_fits(url: &SignedUrl<'_>, terms: &Terms, now: UnixSeconds) -> Vec<String> {
     let Purpose::ImageUrl(image) = &terms.purpose else { return Vec::new() };
-    let mut findings = Vec::new();
-    if image.legacy_signatures {
-        findings.push("the token verifies s-token2 URLs only".to_owned());
+    if image.legacy_signatures != (url.form == SignatureForm::Token2) {
+        let own = if image.legacy_signatures { "s-token2" } else { "cm1" };
+        return vec![format!("the token verifies {own} URLs only")];
     }
-    let slot = image.keys.iter().find(|slot| slot.version.number == url.key_version);
-    match slot {
-        None => findings.push(format!("the token has no secret version {}", url.key_version)),
-        Some(slot) if slot.version.state(now) == SecretState::Retired => {
-            findings.push(format!("secret version {} is retired", url.key_version));
-        }
-        Some(_) => {}
-    }
-    for other in image.keys.iter().filter(|slot| slot.version.number != url.key_version) {
-        if url.verify(&other.key).is_ok() {
-            findings.push(format!("the signature was made with secret version {}", other.version.number));
-        }
-    }
+    let mut findings = what_the_versions_say(url, image, now);
+    let fits = |url: Result<SignedUrl<'_>, _>| {
+        let Ok(url) = url else { return false };
+        image.keys.iter().any(|slot| slot.is_named_by(url.form) && slot.key.verifies(&url))
+    };
     for host in image.hosts.iter().filter(|host| **host != url.host) {
-        if let Ok(elsewhere) = SignedUrl::parse_target(host.clone(), url.target)
-            && slot.is_some_and(|slot| elsewhere.verify(&slot.key).is_ok())
-        {
+        if fits(SignedUrl::parse_target(host.clone(), url.target)) {
             findings.push(format!("the signature was made for the host {}", host.as_str()));
         }
     }
     if let Some((bare, _)) = url.target.split_once('?')
-        && let Ok(without_query) = SignedUrl::parse_target(url.host.clone(), bare)
-        && slot.is_some_and(|slot| without_query.verify(&slot.key).is_ok())
+        && fits(SignedUrl::parse_target(url.host.clone(), bare))
     {
         findings.push("the query was added after signing".to_owned());
     }
     if findings.is_empty() {
-        findings.push(
-            "the signature does not fit: compare the canonical string with the one that was signed, byte by byte".to_owned(),
-        );
+        let finding = match url.form {
+            SignatureForm::Cm1 { .. } => {
+                "the signature does not fit: compare the canonical string with the one that was signed, byte by byte"
+                    .to_owned()
+            }
+            SignatureForm::Token2 => format!(
+                "the signature does not fit: it must be over the host {} and over all that follows the signature \
+                 segment, byte by byte and without the leading slash",
+                url.host
+            ),
+        };
+        findings.push(finding);
+    }
+    findings
+}
+
+fn what_the_versions_say(url: &SignedUrl<'_>, image: &ImageTerms, now: UnixSeconds) -> Vec<String> {
+    let mut findings = Vec::new();
+    let is_retired = |version: &SecretVersion| version.state(now) == SecretState::Retired;
+    if let Some(named) = url.form.key_version() {
+        match image.keys.iter().find(|slot| slot.version.number == named) {
+            None => findings.push(format!("the token has no secret version {named}")),
+            Some(slot) if is_retired(&slot.version) => {
+                findings.push(format!("secret version {named} is retired"));
+            }
+            Some(_) => {}
+        }
+    }
+    for other in image.keys.iter().filter(|slot| url.form.key_version() != Some(slot.version.number)) {
+        if other.key.verifies(url) {
+            let number = other.version.number;
+            let state = if is_retired(&other.version) { ", which is retired" } else { "" };
+            findings.push(format!("the signature was made with secret version {number}{state}"));
+        }
     }
     findings
 }

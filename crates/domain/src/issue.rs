@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use countermark_core::{
-    About, ApiTerms, ImageTerms, KeySlot, KeyVersion, Notify, Purpose, SecretVersion, SigningSecret, Terms,
-    Token, TokenId, TokenKind, TokenValue, UnixSeconds, UploadTerms, Usage, ValueKind, ValueSlot,
+    About, ApiTerms, ImageTerms, KeySlot, KeyVersion, Notify, Purpose, SecretVersion, SigningSecret, SlotKey,
+    Terms, Token, TokenId, TokenKind, TokenValue, UnixSeconds, UploadTerms, Usage, ValueKind, ValueSlot,
     ViewerPassword, preview, rights,
 };
 use zeroize::Zeroizing;
@@ -109,7 +109,7 @@ impl Service {
             } => {
                 let secret = secret.unwrap_or_else(|| self.generate_secret());
                 let image = ImageTerms {
-                    keys: vec![first_slot(&secret, now)],
+                    keys: vec![first_slot(&secret, legacy_signatures, now)],
                     counting,
                     count_window,
                     cloud_id: cloud_id.map(Into::into),
@@ -298,9 +298,9 @@ fn take_passwords(purpose: &mut PurposeDraft) -> BTreeMap<String, NewPassword> {
     }
 }
 
-fn first_slot(secret: &SigningSecret, now: UnixSeconds) -> KeySlot {
+fn first_slot(secret: &SigningSecret, legacy_signatures: bool, now: UnixSeconds) -> KeySlot {
     let version = SecretVersion { number: KeyVersion::FIRST, created_at: now, verify_until: None };
-    KeySlot { version, key: secret.key() }
+    KeySlot { version, key: SlotKey::of(secret, legacy_signatures) }
 }
 
 fn boxed(list: Vec<String>) -> Box<[Box<str>]> {

@@ -1,7 +1,8 @@
 //! A new value, or the next version of a signing secret, for the same token with the same uses.
 
 use countermark_core::{
-    KeySlot, KeyVersion, Purpose, SecretVersion, Token, TokenId, UnixSeconds, ValueKind, ValueSlot, preview,
+    KeySlot, KeyVersion, Purpose, SecretVersion, SlotKey, Token, TokenId, UnixSeconds, ValueKind, ValueSlot,
+    preview,
 };
 use zeroize::Zeroizing;
 
@@ -98,7 +99,7 @@ impl Service {
                         Some(until.map_or(overlap_until, |until| until.min(overlap_until)));
                 }
                 let version = SecretVersion { number, created_at: now, verify_until: None };
-                image.keys.push(KeySlot { version, key: secret.key() });
+                image.keys.push(KeySlot { version, key: SlotKey::of(&secret, image.legacy_signatures) });
                 (None, Some((number, secret)))
             }
             Purpose::Upload(upload) => {

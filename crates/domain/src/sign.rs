@@ -1,7 +1,7 @@
 //! Signing a URL on the server.
 
 use countermark_core::{
-    DenyReason, Placement, Proof, Purpose, Request, SignedUrl, TokenId, Viewer, decide, sign,
+    DenyReason, Placement, Proof, Purpose, Request, SignedUrl, SlotKey, TokenId, Viewer, decide, sign,
 };
 
 use crate::caller::Caller;
@@ -35,16 +35,16 @@ impl Service {
         let entry = self.entry(Lookup::Id(order.token)).await?;
         let entry = entry.filter(|entry| caller.sees(&entry.terms)).ok_or(DomainError::NotFound)?;
         caller.must_reach(&entry.terms)?;
-        let Purpose::ImageUrl(image) = &entry.terms.purpose else {
+        let Purpose::ImageUrl(_) = &entry.terms.purpose else {
             return Err(DomainError::Unsignable(DenyReason::WrongType));
         };
-        let slot = entry.terms.signing_slot().filter(|_| !image.legacy_signatures);
-        let slot = slot.ok_or(DomainError::Unsignable(DenyReason::BadSignature))?;
+        let unsignable = DomainError::Unsignable(DenyReason::BadSignature);
+        let Some(slot) = entry.terms.signing_slot() else { return Err(unsignable) };
+        let SlotKey::Hmac(key) = &slot.key else { return Err(unsignable) };
         let now = self.now();
         let expires = order.expiry.map(|expiry| expiry.instant(now).round_up(order.bucket));
-        let signed =
-            sign(order.url, order.placement, entry.terms.id, slot.version.number, expires, &slot.key)
-                .map_err(|malformed| DomainError::Invalid { pointer: "/url", detail: malformed.0 })?;
+        let signed = sign(order.url, order.placement, entry.terms.id, slot.version.number, expires, key)
+            .map_err(|malformed| DomainError::Invalid { pointer: "/url", detail: malformed.0 })?;
         let parsed = SignedUrl::parse(&signed)
             .map_err(|malformed| DomainError::Invalid { pointer: "/url", detail: malformed.0 })?;
         let request = Request {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use countermark_core::{
-    ApiTerms, BasePath, Counting, Host, ImageTerms, KeySlot, PermissionSet, Purpose, TokenKind, UploadExtra,
-    UploadTerms, ValueSlot, ViewerPassword,
+    ApiTerms, BasePath, Counting, Host, ImageTerms, KeySlot, PermissionSet, Purpose, SecretVersion,
+    SigningSecret, SlotKey, TokenKind, UploadExtra, UploadTerms, ValueSlot, ViewerPassword,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ struct ApiRecord {
 
 /// The credentials of a token, as they stand in their own tables.
 pub(crate) struct Credentials {
-    pub keys: Vec<KeySlot>,
+    pub secrets: Vec<(SecretVersion, SigningSecret)>,
     pub values: Vec<ValueSlot>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn from_json(kind: TokenKind, text: &str, credentials: Credentials) -
             let record: ImageRecord = serde_json::from_str(text).ok()?;
             let hosts: Option<Box<[Host]>> = record.hosts.iter().map(|host| Host::parse(host).ok()).collect();
             Purpose::ImageUrl(Box::new(ImageTerms {
-                keys: credentials.keys,
+                keys: slots(credentials.secrets, record.legacy_signatures),
                 counting: record.counting,
                 count_window: record.count_window,
                 cloud_id: record.cloud_id,
@@ -103,4 +103,10 @@ pub(crate) fn from_json(kind: TokenKind, text: &str, credentials: Credentials) -
             }))
         }
     })
+}
+
+/// A secret stays in memory only where the form demands it.
+fn slots(secrets: Vec<(SecretVersion, SigningSecret)>, legacy_signatures: bool) -> Vec<KeySlot> {
+    let slot = |(version, secret)| KeySlot { version, key: SlotKey::of(&secret, legacy_signatures) };
+    secrets.into_iter().map(slot).collect()
 }

@@ -13,8 +13,8 @@ mod fixture;
 use std::collections::BTreeMap;
 
 use countermark_core::{
-    BasePath, Dialect, Host, Permission, Purpose, Status, Tally, Token, TokenId, TokenKind, UploadExtra,
-    ViewerPassword,
+    BasePath, Dialect, Host, Permission, Purpose, SlotKey, Status, Tally, Token, TokenId, TokenKind,
+    UploadExtra, ViewerPassword,
 };
 use countermark_domain::store::{
     AuditFilter, Changed, HourlyDecisions, HourlyUse, Inserted, KeptAnswer, ListFilter, Lookup, Position,
@@ -98,6 +98,11 @@ async fn every_member_of_every_kind_reads_back_as_written(it: Fixture) {
     }
     let slot = it.find(image.terms.id).await.unwrap().terms.signing_slot().cloned().unwrap();
     assert_eq!((slot.version.number.get(), slot.version.created_at), (1, at(500)));
+    assert!(matches!(slot.key, SlotKey::Legacy(_)), "the legacy form needs the secret itself");
+    let usual = token(TokenKind::ImageUrl, 4);
+    it.insert(&usual).await;
+    let slot = it.find(usual.terms.id).await.unwrap().terms.signing_slot().cloned().unwrap();
+    assert!(matches!(slot.key, SlotKey::Hmac(_)), "of any other token, no secret stays in memory");
 }
 
 fn without_credentials(mut token: Token) -> String {

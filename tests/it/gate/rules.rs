@@ -172,6 +172,91 @@ fn a_move_stays_within_host_path_and_rule() {
     assert_eq!(ask(&[("Destination", "/dav/y"), ("Destination", "/dav/y")]), "MALFORMED");
 }
 
+const MOUNTED: &str = r#"[
+    {"path": "/dav/foreign", "permission": "files:write", "strip": "/dav/foreign"},
+    {"path": "/dav", "permission": "files:write", "strip": "/dav"},
+    {"path": "/plain", "permission": "files:write"},
+    {"path": "/mycloud", "links": true, "strip": "/mycloud"}
+]"#;
+
+/// S3-28: a key's `basePath` is a virtual path, which a WebDAV server shows below a prefix.
+#[test]
+fn what_a_rule_strips_stands_before_the_paths_of_keys() {
+    let server = trusting(&[("COUNTERMARK__GATE__RULES", MOUNTED)]);
+    let mut admin = server.admin();
+    let mut key = |base: &str| {
+        let token = json!({"type": "apiKey", "permissions": ["*"], "basePath": base});
+        format!("Bearer {}", admin.issue(&token)["value"].as_str().unwrap())
+    };
+    let (upload, all) = (key("/upload"), key("/"));
+    for (bearer, target, expected) in [
+        (&upload, "/dav/upload", "ALLOWED"),
+        (&upload, "/dav/upload/?x", "ALLOWED"),
+        (&upload, "/d%61v/%75pload/x", "ALLOWED"),
+        (&upload, "/dav/foreign/upload/x", "ALLOWED"),
+        (&upload, "/dav/upload2", "PATH_DENIED"),
+        (&upload, "/dav/dav/upload", "PATH_DENIED"),
+        (&upload, "/dav/x", "PATH_DENIED"),
+        (&upload, "/dav/", "PATH_DENIED"),
+        (&upload, "/dav", "PATH_DENIED"),
+        (&upload, "/plain/upload/x", "PATH_DENIED"),
+        (&upload, "/upload/x", "ALLOWED"),
+        (&upload, "/dav//upload/x", "MALFORMED"),
+        (&upload, "/dav/x/%2e%2e/upload", "MALFORMED"),
+        (&upload, "/dav%2Fupload/x", "MALFORMED"),
+        (&upload, "/dav;/upload/x", "MALFORMED"),
+        (&all, "/dav", "ALLOWED"),
+        (&all, "/dav/", "ALLOWED"),
+    ] {
+        for dialect in DIALECTS {
+            let answer = send(&server, &dialect.ask("PUT", target, &[("Authorization", bearer)]));
+            assert_eq!(code(&answer), expected, "{dialect:?} {target}");
+        }
+    }
+}
+
+#[test]
+fn a_destination_loses_the_same_prefix_as_the_path() {
+    let server = trusting(&[("COUNTERMARK__GATE__RULES", MOUNTED)]);
+    let mut admin = server.admin();
+    let mut key = |base: &str| {
+        let token = json!({"type": "apiKey", "permissions": ["*"], "basePath": base});
+        format!("Bearer {}", admin.issue(&token)["value"].as_str().unwrap())
+    };
+    let (upload, all) = (key("/upload"), key("/"));
+    for (bearer, destination, expected) in [
+        (&upload, "/dav/upload/y", "ALLOWED"),
+        (&upload, "https://img.example.com/d%61v/upload/y", "ALLOWED"),
+        (&upload, "/upload/y", "PATH_DENIED"),
+        (&upload, "/dav/y", "PATH_DENIED"),
+        (&upload, "/dav/foreign/upload/y", "PATH_DENIED"),
+        (&upload, "/plain/upload/y", "PATH_DENIED"),
+        (&upload, "/dav/x/../upload/y", "MALFORMED"),
+        (&all, "/dav", "ALLOWED"),
+        (&all, "/dav2/y", "PATH_DENIED"),
+        (&all, "/plain/y", "PATH_DENIED"),
+        (&all, "/dav/foreign/y", "PATH_DENIED"),
+    ] {
+        for (dialect, method) in DIALECTS.into_iter().zip(["MOVE", "COPY", "MOVE"]) {
+            let headers = [("Authorization", bearer.as_str()), ("Destination", destination)];
+            let answer = send(&server, &dialect.ask(method, "/dav/upload/x", &headers));
+            assert_eq!(code(&answer), expected, "{dialect:?} {method} {destination}");
+        }
+    }
+}
+
+#[test]
+fn links_are_not_stripped() {
+    let server = trusting(&[("COUNTERMARK__GATE__RULES", MOUNTED)]);
+    let signer = Signer::issue(&mut server.admin(), &json!({}));
+    for placement in ["path", "query"] {
+        let link = signer.link("/mycloud/i.jpg", None, placement);
+        for dialect in DIALECTS {
+            assert_eq!(code(&send(&server, &dialect.ask("GET", &link, &[]))), "ALLOWED", "{placement}");
+        }
+    }
+}
+
 #[test]
 fn an_uploads_size_and_type_are_judged_where_they_are_told() {
     let server = trusting(&[]);

@@ -5,6 +5,9 @@
 mod api_key;
 mod explain;
 mod image_url;
+mod legacy;
+#[path = "../../../../tests/legacy_signer.rs"]
+mod legacy_signer;
 mod life;
 mod limit;
 mod management;

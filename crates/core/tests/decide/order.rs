@@ -2,7 +2,7 @@
 
 use countermark_core::{DenyReason, TokenKind, Viewer};
 
-use crate::scene::{NOW, Scene, Shown, VALUE, api_key, at, id, image_url, key, upload};
+use crate::scene::{NOW, Scene, Shown, VALUE, api_key, at, id, image_url, key, legacy_url, upload};
 
 pub(crate) type Violation = (DenyReason, fn(&mut Scene));
 
@@ -23,6 +23,27 @@ const IMAGE_URL: &[Violation] = &[
     (DenyReason::PermissionDenied, demand_permission),
     (DenyReason::AuthenticationRequired, |scene| scene.facts.viewer = Viewer::Unproven),
     // Whichever method asks, the token counts it.
+    (DenyReason::LimitReached, |scene| {
+        scene.image().counting = countermark_core::Counting::Request;
+        scene.used = 10;
+    }),
+];
+
+/// As above but for a link of its own expiry, which this form has not.
+const LEGACY_URL: &[Violation] = &[
+    (DenyReason::Malformed, |scene| scene.link().garbage = "?"),
+    (DenyReason::WrongType, |scene| scene.terms.id = id(TokenKind::Upload)),
+    (DenyReason::BadSignature, |scene| scene.link().legacy_secret = Some("another secret")),
+    (DenyReason::Revoked, revoke),
+    (DenyReason::Disabled, disable),
+    (DenyReason::NotYetValid, postpone),
+    (DenyReason::Expired, expire),
+    (DenyReason::MethodDenied, |scene| scene.facts.method = Some("POST")),
+    (DenyReason::WrongCloud, |scene| scene.image().cloud_id = Some("other".into())),
+    (DenyReason::WrongHost, |scene| scene.image().hosts = scene.image().hosts[..1].into()),
+    (DenyReason::StorageDenied, demand_storage),
+    (DenyReason::PermissionDenied, demand_permission),
+    (DenyReason::AuthenticationRequired, |scene| scene.facts.viewer = Viewer::Unproven),
     (DenyReason::LimitReached, |scene| {
         scene.image().counting = countermark_core::Counting::Request;
         scene.used = 10;
@@ -90,8 +111,8 @@ fn forget_value(scene: &mut Scene) {
     scene.shown = Shown::Value(other);
 }
 
-fn kinds() -> [(Scene, &'static [Violation]); 3] {
-    [(image_url(), IMAGE_URL), (upload(), UPLOAD), (api_key(), API_KEY)]
+fn kinds() -> [(Scene, &'static [Violation]); 4] {
+    [(image_url(), IMAGE_URL), (legacy_url(), LEGACY_URL), (upload(), UPLOAD), (api_key(), API_KEY)]
 }
 
 fn violating(scene: &Scene, violations: &[Violation]) -> Scene {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use countermark_core::{
     ApiTerms, BasePath, Counting, DenyReason, Grant, Host, ImageTerms, KeySlot, KeyVersion, MimeGlob,
     Permission, Placement, Proof, Purpose, Request, SecretVersion, SignedUrl, SigningKey, SigningSecret,
-    Step, Terms, TokenId, TokenKind, UnixSeconds, UploadExtra, UploadTerms, ValueDigest, ValueSlot, Viewer,
-    ViewerPassword, decide, explain, sign,
+    SlotKey, Step, Terms, TokenId, TokenKind, UnixSeconds, UploadExtra, UploadTerms, ValueDigest, ValueSlot,
+    Viewer, ViewerPassword, decide, explain, sign,
 };
+
+use crate::legacy_signer::legacy_link;
 
 /// The instant of every scene.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -38,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) version: u16,
     pub(crate) expires: Option<UnixSeconds>,
     pub(crate) key: SigningKey,
+    /// Signs in the legacy form instead, if it is there.
+    pub(crate) legacy_secret: Option<&'static str>,
     /// Appended after signing.
     pub(crate) garbage: &'static str,
 }
@@ -101,6 +105,9 @@ impl Scene {
 
 impl Link {
     fn sign(&self, id: TokenId) -> String {
+        if let Some(secret) = self.legacy_secret {
+            return legacy_link(self.url, &id.to_string(), secret) + self.garbage;
+        }
         let version = KeyVersion::new(self.version).unwrap();
         let url = sign(self.url, self.placement, id, version, self.expires, &self.key).unwrap();
         url + self.garbage
@@ -118,7 +125,12 @@ pub(crate) fn key(letter: &str) -> SigningKey {
 pub(crate) fn slot(number: u16, verify_until: Option<u64>, letter: &str) -> KeySlot {
     let number = KeyVersion::new(number).unwrap();
     let version = SecretVersion { number, created_at: at(1), verify_until: verify_until.map(at) };
-    KeySlot { version, key: key(letter) }
+    KeySlot { version, key: SlotKey::Hmac(key(letter)) }
+}
+
+pub(crate) fn legacy_slot(number: u16, verify_until: Option<u64>, secret: &str) -> KeySlot {
+    let secret = SigningSecret::short_foreign(secret.to_owned()).unwrap();
+    KeySlot { key: SlotKey::of(&secret, true), ..slot(number, verify_until, "k") }
 }
 
 pub(crate) fn list(of: &[&str]) -> Option<Box<[Box<str>]>> {
@@ -170,11 +182,22 @@ pub(crate) fn image_url() -> Scene {
         version: 1,
         expires: Some(at(NOW + 5)),
         key: key("k"),
+        legacy_secret: None,
         garbage: "",
     };
     let mut scene = scene(terms(TokenKind::ImageUrl, purpose), Shown::Url(link));
     scene.facts.viewer = Viewer::Proven;
     scene
+}
+
+/// The same token with legacy signatures, and a GET of an `s-token2` URL.
+pub(crate) fn legacy_url() -> Scene {
+    image_url().with(|scene| {
+        scene.image().legacy_signatures = true;
+        scene.image().keys = vec![legacy_slot(1, None, "a legacy secret")];
+        scene.link().url = "https://b.example/c/w:200/i/a%2Fb.png";
+        scene.link().legacy_secret = Some("a legacy secret");
+    })
 }
 
 /// An upload token with every restriction, and a POST that meets them all.

@@ -5,6 +5,9 @@ mod counting;
 mod ending;
 mod installation;
 mod issuing;
+mod legacy;
+#[path = "../../../../tests/legacy_signer.rs"]
+mod legacy_signer;
 mod notifying;
 mod rights;
 mod time;

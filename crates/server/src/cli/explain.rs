@@ -95,6 +95,9 @@ pub(super) fn readable(answer: &Value) -> String {
     if rows.len() > 1 {
         text += &format!("\n{}", table(&rows));
     }
+    if answer["form"] == "s-token2" {
+        text += "\nThe URL is signed in the legacy form s-token2.\n";
+    }
     if let Some(canonical) = answer["canonicalString"].as_str() {
         text += "\nThe signature must be over these lines:\n";
         for line in canonical.lines() {

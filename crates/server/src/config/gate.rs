@@ -65,6 +65,8 @@ pub struct GateDemand {
     pub cloud: Option<String>,
     /// Takes no use.
     pub free: bool,
+    /// What stands before the paths that API keys are bound to. The rule's `path` is this prefix or lies below it.
+    pub strip: Option<BasePath>,
 }
 
 /// Whether a header can carry it and guessing it is hopeless.
@@ -92,8 +94,8 @@ pub(super) fn parse(shown: &str, text: &str) -> Result<Vec<GateRule>, ConfigErro
     rules.into_iter().enumerate().map(|(place, rule)| rule_of(&format!("{shown}[{place}]"), rule)).collect()
 }
 
-const MEMBERS: [&str; 9] =
-    ["host", "path", "methods", "permission", "storage", "links", "cloud", "free", "challenge"];
+const MEMBERS: [&str; 10] =
+    ["host", "path", "methods", "permission", "storage", "links", "cloud", "free", "challenge", "strip"];
 
 fn rule_of(place: &str, members: Members) -> Result<GateRule, ConfigError> {
     let mut rule = GateRule::default();
@@ -110,7 +112,17 @@ fn rule_of(place: &str, members: Members) -> Result<GateRule, ConfigError> {
         take(&mut rule, known, &value)
             .ok_or_else(|| ConfigError::Value { key, expected: expected(known).to_owned() })?;
     }
+    if strips_what_may_be_missing(&rule) {
+        let key = format!("{place}.strip");
+        return Err(ConfigError::Value { key, expected: expected("strip").to_owned() });
+    }
     Ok(rule)
+}
+
+/// A request could meet the rule without the prefix that is to be taken off.
+fn strips_what_may_be_missing(rule: &GateRule) -> bool {
+    let Some(strip) = &rule.demand.strip else { return false };
+    !rule.path.as_ref().is_some_and(|path| strip.contains(path))
 }
 
 fn take(rule: &mut GateRule, member: &str, value: &Value) -> Option<()> {
@@ -118,8 +130,8 @@ fn take(rule: &mut GateRule, member: &str, value: &Value) -> Option<()> {
     let demand = &mut rule.demand;
     match member {
         "host" => rule.host = Some(Host::parse(text?).ok()?.as_str().to_owned()),
-        // No request path with a ; is matched, so such a rule would never be met.
-        "path" => rule.path = Some(BasePath::parse(text.filter(|it| !it.contains(';'))?).ok()?),
+        "path" => rule.path = Some(prefix(text?)?),
+        "strip" => demand.strip = Some(prefix(text?)?),
         "methods" => rule.methods = Some(methods(value)?),
         "permission" => demand.permission = Some(text.filter(|it| Permission::parse(it).is_ok())?.to_owned()),
         "storage" => {
@@ -131,6 +143,11 @@ fn take(rule: &mut GateRule, member: &str, value: &Value) -> Option<()> {
         _ => demand.free = value.as_bool()?,
     }
     Some(())
+}
+
+/// No request path with a `;` is matched, so a rule with one would never be met.
+fn prefix(text: &str) -> Option<BasePath> {
+    if text.contains(';') { None } else { BasePath::parse(text).ok() }
 }
 
 fn challenge(text: &str) -> Option<GateChallenge> {
@@ -156,6 +173,7 @@ fn expected(member: &str) -> &'static str {
         "storage" => "a storage id of 1 to 128 bytes",
         "cloud" => "a cloud id of A-Z, a-z, 0-9, _ and -",
         "challenge" => "bearer or basic",
+        "strip" => "the rule's own path or a prefix of it, by whole segments",
         _ => "true or false",
     }
 }

@@ -1,3 +1,5 @@
+use countermark_core::BasePath;
+
 use super::*;
 
 fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
@@ -190,7 +192,7 @@ fn the_gates_rules_come_from_a_file_or_a_variable() {
     let file = "[gate]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nshared_secret = \"sixteen-or-more!\"\n\
         [[gate.rules]]\nhost = \"A.Example\"\npath = \"/dav/\"\nmethods = [\"GET\", \"M-SEARCH\"]\n\
         permission = \"files:read\"\nstorage = \"s\"\nlinks = true\ncloud = \"c\"\nchallenge = \"basic\"\n\
-        [[gate.rules]]\nfree = true\n";
+        strip = \"/dav\"\n[[gate.rules]]\nfree = true\n";
     let gate = load(file, &[], &[]).unwrap().gate;
     assert_eq!(gate.trusted_proxies.len(), 2);
     assert!(gate.shared_secret.is_some());
@@ -200,7 +202,8 @@ fn the_gates_rules_come_from_a_file_or_a_variable() {
     assert_eq!(first.methods.as_ref().unwrap(), &["GET", "M-SEARCH"]);
     let demanded = ["files:read", "s", "c"].map(|it| Some(it.to_owned()));
     let [permission, storage, cloud] = demanded;
-    assert_eq!(first.demand, GateDemand { permission, storage, links: true, cloud, free: false });
+    let strip = BasePath::parse("/dav").ok();
+    assert_eq!(first.demand, GateDemand { permission, storage, links: true, cloud, free: false, strip });
     assert_eq!((first.challenge, second.challenge), (GateChallenge::Basic, GateChallenge::Bearer));
     assert_eq!(
         *second,
@@ -233,6 +236,12 @@ fn a_fault_in_a_rule_is_named_and_never_shown() {
         ("challenge = \"canary\"", "gate.rules[0].challenge: expected bearer or basic"),
         ("challenge = true", "gate.rules[0].challenge: expected bearer or basic"),
         ("free = \"canary\"", "gate.rules[0].free: expected true or false"),
+        ("strip = \"/canary\"", "gate.rules[0].strip: expected the rule's own path or a prefix of it"),
+        ("path = \"/\"\nstrip = \"/canary\"", "gate.rules[0].strip: expected the rule's own path"),
+        ("path = \"/canaries\"\nstrip = \"/canary\"", "gate.rules[0].strip: expected the rule's own path"),
+        ("strip = \"/canary/x\"\npath = \"/canary\"", "gate.rules[0].strip: expected the rule's own path"),
+        ("path = \"/canary\"\nstrip = \"canary\"", "gate.rules[0].strip: expected the rule's own path"),
+        ("path = \"/canary\"\nstrip = [\"/canary\"]", "gate.rules[0].strip: expected the rule's own path"),
         ("", "gate.rules: expected a list of rules"),
     ] {
         let error = load(&format!("[[gate.rules]]\n{rule}\n"), &[], &[]).unwrap_err();

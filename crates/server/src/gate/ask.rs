@@ -11,7 +11,7 @@ use super::answer::{Pass, Refused};
 use super::credential::Presented;
 use super::heads::Heads;
 use super::original::{Original, Untold};
-use super::rules::{find_rule, usual_permission};
+use super::rules::{find_rule, usual_permission, without_prefix};
 use super::{Dialect, Gate, destination};
 use crate::config::{GateChallenge, GateRule};
 use crate::state::AppState;
@@ -115,11 +115,20 @@ impl Case<'_> {
         };
         if !matches!(credential, Credential::Target { .. }) {
             facts.host = Some(host);
-            facts.path = Some(path_of(original.target));
+            facts.path = Some(self.virtual_path(path_of(original.target))?);
+            facts.destination = self.destination.map(|path| self.virtual_path(path)).transpose()?;
             facts.upload = upload_of(original);
         }
         let cost = if self.rule.is_some_and(|rule| rule.demand.free) { 0 } else { 1 };
         Ok(Question { credential, facts, cost, dry_run: false, idempotency: None })
+    }
+
+    /// The path as a key's `basePath` knows it: without what the rule strips.
+    fn virtual_path<'p>(&self, path: &'p str) -> Result<&'p str, Refused> {
+        match self.rule.and_then(|rule| rule.demand.strip.as_ref()) {
+            None => Ok(path),
+            Some(prefix) => without_prefix(prefix, path).ok_or_else(outside),
+        }
     }
 
     fn challenge(&self) -> GateChallenge {
@@ -159,11 +168,6 @@ impl Gate {
         let find = |path: &str| find_rule(&self.rules, host.as_str(), original.method, path);
         let rule = find(&path).map_err(malformed)?;
         if is_move(original.method) && self.rules.iter().any(|rule| rule.path.is_some()) {
-            let outside = || Refused::Denied {
-                reason: DenyReason::PathDenied,
-                token: None,
-                challenge: GateChallenge::default(),
-            };
             let destination = destination_of(original, heads)?.ok_or_else(outside)?;
             let there = find(destination).map_err(malformed)?;
             if there.map(|rule| &rule.demand) != rule.map(|rule| &rule.demand) {
@@ -183,6 +187,11 @@ impl Gate {
             _ => Refused::Unavailable,
         }
     }
+}
+
+/// A destination to which the rule does not reach.
+fn outside() -> Refused {
+    Refused::Denied { reason: DenyReason::PathDenied, token: None, challenge: GateChallenge::default() }
 }
 
 fn malformed(fault: Malformed) -> Refused {

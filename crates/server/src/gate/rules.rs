@@ -1,6 +1,6 @@
 //! Which rule of the configuration a request meets.
 
-use countermark_core::{Malformed, find_rule_ambiguity};
+use countermark_core::{BasePath, Malformed, find_rule_ambiguity};
 
 use crate::config::GateRule;
 
@@ -28,6 +28,20 @@ pub(super) fn find_rule<'r>(
         }
     }
     Ok(None)
+}
+
+/// The undecoded path without the prefix before it, `/` if nothing is left; `None` if the prefix does not stand there for
+/// certain.
+pub(super) fn without_prefix<'p>(prefix: &BasePath, path: &'p str) -> Option<&'p str> {
+    if !prefix.covers(path) {
+        return None;
+    }
+    let mut left = path;
+    // Covered means that no slash hides in an escape and no segment is empty: as many slashes, as many segments.
+    for _ in prefix.as_str().split('/').filter(|segment| !segment.is_empty()) {
+        left = left[1..].find('/').map_or("/", |slash| &left[1 + slash..]);
+    }
+    Some(left)
 }
 
 /// The permission that a method needs where no rule names one.
@@ -102,6 +116,30 @@ mod tests {
             assert_eq!(found(&rules, "a", "PUT", path), "one", "{path}");
             assert_eq!(found(&rules, "a", "POST", path), "none", "{path}");
             assert_eq!(found(&rules, "b", "GET", path), "none", "{path}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_taken_off_by_whole_segments() {
+        let left = |prefix, path| without_prefix(&BasePath::parse(prefix).unwrap(), path);
+        for (prefix, path, expected) in [
+            ("/dav", "/dav", "/"),
+            ("/dav", "/dav/", "/"),
+            ("/dav", "/dav/upload/x", "/upload/x"),
+            ("/dav", "/dav/upload/", "/upload/"),
+            ("/dav", "/d%61v/%75pload/a%20b", "/%75pload/a%20b"),
+            ("/dav", "/dav/dav/x", "/dav/x"),
+            ("/a b/é", "/a%20b/%C3%A9", "/"),
+            ("/a b/é", "/a%20b/%C3%A9/x", "/x"),
+            ("/", "/x/y", "/x/y"),
+            ("/", "/", "/"),
+        ] {
+            assert_eq!(left(prefix, path), Some(expected), "{prefix} {path}");
+        }
+        for path in
+            ["/", "", "/dav2", "/dav2/x", "/x/dav", "/Dav/x", "/dav%2Fx", "/dav//x", "/dav/../x", "/dav;/x"]
+        {
+            assert_eq!(left("/dav", path), None, "{path}");
         }
     }
 

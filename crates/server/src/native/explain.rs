@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_core::StepOutcome;
+use countermark_core::{SignatureForm, StepOutcome};
 use countermark_domain::Explanation;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,6 +23,7 @@ use crate::state::AppState;
     "allowed": false, "code": "BAD_SIGNATURE", "tokenId": "iu_034YCGMODo7rNXJe1rD0Im", "type": "imageUrl",
     "owner": null, "limit": null, "used": 0, "remaining": null, "expiry": null,
     "steps": [{"code": "WRONG_TYPE", "outcome": "passed"}, {"code": "BAD_SIGNATURE", "outcome": "refused"}],
+    "form": "cm1",
     "canonicalString": "countermark-url-v1\npath\nimg.example.com\n/mycloud/s-cm1:iu_034YCGMODo7rNXJe1rD0Im.1,-,/i/cat.jpg?w=1",
     "differs": ["the query was added after signing"]
 }))]
@@ -33,7 +34,9 @@ pub struct ExplainAnswer {
     answer: AuthorizeAnswer,
     /// Every rule in the order of refusal; empty if no token was found.
     steps: Vec<ExplainedStep>,
-    /// What the URL's signature must be over; null for values and malformed URLs.
+    /// How the URL is signed, `cm1` or `s-token2`; null for values and malformed URLs.
+    form: Option<&'static str>,
+    /// What the URL's signature must be over; null for values, malformed URLs and `s-token2`.
     canonical_string: Option<String>,
     /// In plain words, what differs from a request that would be allowed.
     differs: Vec<String>,
@@ -90,6 +93,7 @@ impl ExplainAnswer {
                 .iter()
                 .map(|step| ExplainedStep { code: step.reason.code(), outcome: outcome(step.outcome) })
                 .collect(),
+            form: explanation.form.map(SignatureForm::name),
             canonical_string: explanation.canonical_string,
             differs: explanation.differs,
         }

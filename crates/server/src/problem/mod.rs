@@ -198,6 +198,11 @@ impl Problem {
         self.0.code
     }
 
+    /// What is particular about this occurrence, or else the code's title.
+    pub fn detail_text(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The parts of the request at fault.
     pub fn errors(&self) -> &[MemberError] {
         &self.0.errors

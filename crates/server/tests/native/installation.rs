@@ -44,11 +44,10 @@ pub struct Answer {
 
 impl Installation {
     pub async fn new() -> Self {
-        Self::with(&Config::default()).await
+        Self::configured(&Config::default()).await
     }
 
-    /// With another configuration than that by default.
-    pub async fn with(config: &Config) -> Self {
+    pub async fn configured(config: &Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let rng = Arc::new(SeededRng::new(7));
         let cache = Arc::new(Cache::new(1000, Position::default()));

@@ -3,6 +3,9 @@
 
 mod bad_input;
 mod installation;
+mod legacy;
+#[path = "../../../../tests/legacy_signer.rs"]
+mod legacy_signer;
 mod notifications;
 mod openapi;
 mod rights;

@@ -1,8 +1,8 @@
 //! From rows to tokens.
 
 use countermark_core::{
-    About, Dialect, KeySlot, KeyVersion, SecretVersion, SigningSecret, Terms, Token, TokenId, TokenKind,
-    UnixSeconds, Usage, ValueDigest, ValueSlot,
+    About, Dialect, KeyVersion, SecretVersion, SigningSecret, Terms, Token, TokenId, TokenKind, UnixSeconds,
+    Usage, ValueDigest, ValueSlot,
 };
 use countermark_domain::store::{Lookup, Position, Snapshot, StoreError};
 use sqlx::sqlite::SqliteRow;
@@ -65,7 +65,7 @@ pub(crate) fn read(row: &SqliteRow, vault: &Vault) -> Result<Token, StoreError> 
     let reader = Reader::new(row, "access_tokens", "id");
     let counters = reader.of_table("token_counters");
     let id = reader.token_id("id")?;
-    let credentials = Credentials { keys: keys(&reader, vault, id)?, values: values(&reader)? };
+    let credentials = Credentials { secrets: secrets(&reader, vault, id)?, values: values(&reader)? };
     let dialect: &str = reader.column("dialect")?;
     let text: &str = reader.column("terms")?;
     let purpose = record::from_json(id.kind(), text, credentials).ok_or_else(|| reader.corrupt("terms"))?;
@@ -126,7 +126,11 @@ fn values(reader: &Reader<'_>) -> Result<Vec<ValueSlot>, StoreError> {
 /// A signing secret as the query hands it over: version, creation, end, sealed in hexadecimal, master key version.
 type KeyColumns = (u16, UnixSeconds, Option<UnixSeconds>, String, u64);
 
-fn keys(reader: &Reader<'_>, vault: &Vault, id: TokenId) -> Result<Vec<KeySlot>, StoreError> {
+fn secrets(
+    reader: &Reader<'_>,
+    vault: &Vault,
+    id: TokenId,
+) -> Result<Vec<(SecretVersion, SigningSecret)>, StoreError> {
     let secrets = reader.of_table("signing_secrets");
     let slots: Vec<KeyColumns> =
         secrets.json("key_slots").map_err(|_| secrets.corrupt("version, created_at or verify_until"))?;
@@ -142,8 +146,7 @@ fn keys(reader: &Reader<'_>, vault: &Vault, id: TokenId) -> Result<Vec<KeySlot>,
             let secret = vault.open_text(cell, key_version, &sealed)?;
             let secret = SigningSecret::short_foreign(secret.to_string()).map_err(|_| cell.corrupt())?;
             let number = KeyVersion::new(number).ok_or_else(|| secrets.corrupt("version"))?;
-            let version = SecretVersion { number, created_at, verify_until };
-            Ok(KeySlot { version, key: secret.key() })
+            Ok((SecretVersion { number, created_at, verify_until }, secret))
         })
         .collect()
 }

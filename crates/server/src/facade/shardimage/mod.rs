@@ -1,5 +1,9 @@
 //! Shardimage: access tokens, batches and uploads, as its official SDK calls them.
 
+mod error;
+mod message;
+mod multipart;
+mod packed;
 mod upload;
 
 use actix_web::web::ServiceConfig;

@@ -41,7 +41,7 @@ impl Uploads {
         let mut config = Config::default();
         config.facades.shardimage_upload_target = Some(target.url());
         change(&mut config);
-        Self { installation: Installation::with(&config).await, target }
+        Self { installation: Installation::configured(&config).await, target }
     }
 
     pub async fn token(&self, limit: Option<u64>, extra: UploadExtra) -> Token {

@@ -1,6 +1,6 @@
 //! `POST /upload/v1/c/{cloudId}/remote`: an upload whose bytes the target fetches.
 
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::asked::AskedUpload;
@@ -9,10 +9,11 @@ use super::flow::{Order, upload};
 use super::image::Image;
 use super::refusal::Refusal;
 use super::target::{Content, UploadTarget};
-use super::{answered, asked_in, cloud, refused_early};
-use crate::body::{BODY_LIMIT, any_bytes};
+use super::{answered, cloud, refused_early};
+use crate::body::BODY_LIMIT;
 use crate::facade::DialectError;
 use crate::facade::call::Call;
+use crate::facade::shardimage::message::Asked;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -50,8 +51,8 @@ pub async fn upload_by_address(
         Ok(admission) => admission,
         Err(refusal) => return Err(refused_early(&request, payload, BODY_LIMIT, refusal).await),
     };
-    let bytes = any_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await;
-    let order = bytes.and_then(|bytes| order(&request, &bytes, admission));
+    let asked = Asked::read::<BODY_LIMIT>(&request, payload.into_inner()).await;
+    let order = asked.and_then(|asked| order(&request, &asked, admission));
     let order = order.map_err(|problem| Refusal::from(problem).worded())?;
     match upload(state.clone(), order).await {
         Ok(image) => Ok(answered(&image)),
@@ -59,8 +60,8 @@ pub async fn upload_by_address(
     }
 }
 
-fn order(request: &HttpRequest, bytes: &Bytes, admission: Admission) -> Result<Order, Problem> {
-    let asked = asked_in(request, bytes)?;
+fn order(request: &HttpRequest, asked: &Asked, admission: Admission) -> Result<Order, Problem> {
+    let asked: AskedUpload = asked.object()?;
     let content = Content::Remote { resource: asked.resource()?.to_owned() };
     Ok(Order {
         value: admission.value,

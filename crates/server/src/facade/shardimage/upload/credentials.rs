@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use super::flow::refused;
 use super::refusal::Refusal;
-use super::related::Inner;
 use super::target::UploadTarget;
 use crate::facade::Fault;
 use crate::facade::call::Call;
+use crate::facade::shardimage::message::Asked;
 use crate::problem::{Problem, codes};
 
 /// The header that bears the token's value.
@@ -50,8 +50,7 @@ pub(super) async fn admit(
     {
         return Err(call.failed(refused(reason)).into());
     }
-    let busy = || Problem::unavailable("all seats for uploads are taken");
-    let seat = seat(&call.state.shardimage_target).ok_or_else(busy)?;
+    let seat = seat(&call.state.shardimage_target).ok_or(Refusal::Busy)?;
     Ok(Admission { value, seat })
 }
 
@@ -64,7 +63,7 @@ fn token(request: &HttpRequest) -> Result<Zeroizing<String>, Fault> {
             Ok(Zeroizing::new(value.to_owned()))
         }
         (None, _, true) => Err(Problem::new(&codes::PERMISSION_REQUIRED).detail(TOKEN_NEEDED).into()),
-        (None, _, false) => Err(Problem::new(&codes::UNAUTHENTICATED).detail(TOKEN_NEEDED).into()),
+        (None, _, false) => Err(Problem::new(&codes::NO_CREDENTIAL).detail(TOKEN_NEEDED).into()),
         _ => Err(Problem::new(&codes::INVALID_HEADER)
             .detail("expected one X-Shardimage-Auth-token and no key beside it")
             .into()),
@@ -75,12 +74,12 @@ fn token(request: &HttpRequest) -> Result<Zeroizing<String>, Fault> {
 ///
 /// # Errors
 /// 400 for another token or a key.
-pub(super) fn agrees(part: &Inner, value: &str) -> Result<(), Problem> {
-    let fault = |detail| Problem::new(&codes::INVALID_HEADER).detail(detail);
-    let differs = part.header(TOKEN).map_err(fault)?.is_some_and(|other| other != value);
-    let mut keys = KEY.iter().map(|name| part.header(name));
-    if differs || keys.any(|key| !matches!(key, Ok(None))) {
-        return Err(fault("expected the X-Shardimage-Auth-token of the whole request in each part"));
+pub(super) fn agrees(part: &Asked, value: &str) -> Result<(), Problem> {
+    let mut others = part.headers.get_all(TOKEN).filter(|other| other.as_bytes() != value.as_bytes());
+    let has_key = KEY.iter().any(|name| part.headers.contains_key(*name));
+    if others.next().is_some() || has_key {
+        return Err(Problem::new(&codes::INVALID_HEADER)
+            .detail("expected the X-Shardimage-Auth-token of the whole request in each part"));
     }
     Ok(())
 }

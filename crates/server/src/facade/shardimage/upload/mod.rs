@@ -8,22 +8,20 @@ mod form;
 mod image;
 mod image_type;
 mod refusal;
-mod related;
 mod report;
 mod target;
 mod unserved;
 mod with_file;
 
 use actix_web::http::header;
-use actix_web::web::{Bytes, Payload, ServiceConfig};
+use actix_web::web::{Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
 
+use super::error;
 use crate::body::discard;
 use crate::facade::DialectError;
-use crate::problem::Problem;
 use crate::resource::at;
-use asked::AskedUpload;
 use image::Image;
 use refusal::Refusal;
 pub use target::UploadTarget;
@@ -31,16 +29,16 @@ pub use target::UploadTarget;
 /// Registers the routes.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
-        .service(at("/multipart/related").post(with_file::upload_with_file).refusing(refuse_problem))
+        .service(at("/multipart/related").post(with_file::upload_with_file).refusing(error::refused))
         .service(
-            at("/upload/v1/c/{cloudId}/remote").post(by_address::upload_by_address).refusing(refuse_problem),
+            at("/upload/v1/c/{cloudId}/remote").post(by_address::upload_by_address).refusing(error::refused),
         )
-        .service(at("/upload/v1/c/{cloudId}").post(unserved::upload_without_file).refusing(refuse_problem))
+        .service(at("/upload/v1/c/{cloudId}").post(unserved::upload_without_file).refusing(error::refused))
         .service(
             // The SDK leaves the slashes of a public id as they are.
             at("/upload/v1/c/{cloudId}/o/{publicId:.+}/modify")
                 .put(unserved::modify_image)
-                .refusing(refuse_problem),
+                .refusing(error::refused),
         );
 }
 
@@ -81,32 +79,4 @@ fn answered(image: &Image) -> HttpResponse {
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(serde_json::to_vec(image).expect("answers are plain structs of texts and numbers"))
-}
-
-fn asked_in(request: &HttpRequest, bytes: &Bytes) -> Result<AskedUpload, Problem> {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    asked_of(content_type.and_then(|it| it.to_str().ok()), bytes)
-}
-
-/// The parameters of an upload.
-fn asked_of(_content_type: Option<&str>, bytes: &Bytes) -> Result<AskedUpload, Problem> {
-    crate::json::read(bytes)
-}
-
-fn refuse_problem(problem: Problem) -> DialectError {
-    refuse(problem.into())
-}
-
-fn refuse(fault: crate::facade::Fault) -> DialectError {
-    let problem = fault.into_problem();
-    let status = actix_web::http::StatusCode::from_u16(problem.code().status)
-        .expect("statuses of the table are valid");
-    let code = match status.as_u16() {
-        400 => 1000,
-        404 => 1001,
-        401 | 403 => 1002,
-        _ => 1003,
-    };
-    let error = serde_json::json!({"type": "X", "code": code, "message": problem.to_string()});
-    DialectError::json(status, &serde_json::json!({"success": false, "error": error})).carrying(&problem)
 }

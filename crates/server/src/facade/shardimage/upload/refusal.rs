@@ -2,18 +2,21 @@
 
 use actix_web::http::StatusCode;
 use countermark_domain::DomainError;
-use serde_json::json;
 
 use super::flow::Failure;
 use super::target::TargetFailure;
+use crate::facade::shardimage::error::{ErrorCode, refused, told, worded};
 use crate::facade::{DialectError, Fault};
 use crate::problem::Problem;
+use crate::problem::codes::code_of_reason;
 
 /// Why there is no upload.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// As everywhere in the room.
     Fault(Fault),
+    /// As many uploads are under way as there are seats.
+    Busy,
     /// This service stores nothing, or not in this way.
     NotImplemented(&'static str),
     /// The target.
@@ -24,8 +27,16 @@ impl Refusal {
     /// The answer.
     pub(super) fn worded(self) -> DialectError {
         match self {
-            Self::Fault(fault) => super::refuse(fault),
-            Self::NotImplemented(message) => http_error(StatusCode::NOT_IMPLEMENTED, message),
+            Self::Fault(Fault::Domain(DomainError::Unauthenticated(reason))) => refused(
+                Problem::new(code_of_reason(reason))
+                    .detail("the upload token is not one that can be used now"),
+            ),
+            Self::Fault(fault) => worded(fault),
+            Self::Busy => {
+                told(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Http, "too many uploads are under way")
+                    .carrying(&Problem::unavailable("all seats for uploads are taken"))
+            }
+            Self::NotImplemented(message) => told(StatusCode::NOT_IMPLEMENTED, ErrorCode::Http, message),
             Self::Target(failure) => of_target(failure),
         }
     }
@@ -43,7 +54,7 @@ fn of_target(failure: TargetFailure) -> DialectError {
         TargetFailure::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "the image was not stored in time"),
         TargetFailure::Failed => (StatusCode::BAD_GATEWAY, "the image was not stored"),
     };
-    let refusal = http_error(status, message);
+    let refusal = told(status, ErrorCode::Http, message);
     match status {
         StatusCode::SERVICE_UNAVAILABLE => refusal.carrying(&Problem::unavailable(cause(failure))),
         StatusCode::BAD_GATEWAY => refusal.carrying(&Problem::internal(cause(failure))),
@@ -58,12 +69,6 @@ fn cause(failure: TargetFailure) -> &'static str {
         TargetFailure::TimedOut => "the upload target did not answer in time",
         _ => "the upload target did not answer as it should",
     }
-}
-
-/// An error with the code of those that only the status explains.
-fn http_error(status: StatusCode, message: &str) -> DialectError {
-    let error = json!({"type": "HttpException", "code": 1003, "message": message});
-    DialectError::json(status, &json!({"success": false, "error": error}))
 }
 
 impl From<Failure> for Refusal {

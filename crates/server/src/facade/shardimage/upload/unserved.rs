@@ -6,12 +6,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::asked::{AskedUpload, without_file};
 use super::credentials::admit;
 use super::refusal::Refusal;
+use super::refused_early;
 use super::target::UploadTarget;
-use super::{asked_in, refused_early};
-use crate::body::{BODY_LIMIT, any_bytes};
+use crate::body::BODY_LIMIT;
 use crate::facade::DialectError;
 use crate::facade::call::Call;
-use crate::problem::Problem;
+use crate::facade::shardimage::message::Asked;
 use crate::state::AppState;
 
 /// Uploads nothing
@@ -41,8 +41,8 @@ pub async fn upload_without_file(
     if let Err(refusal) = admit(&request, &call, UploadTarget::seat_without_file).await {
         return Err(refused_early(&request, payload, BODY_LIMIT, refusal).await);
     }
-    let bytes = any_bytes::<BODY_LIMIT>(&request, &mut payload.into_inner()).await;
-    let fault: Problem = match bytes.and_then(|bytes| asked_in(&request, &bytes)) {
+    let asked = Asked::read::<BODY_LIMIT>(&request, payload.into_inner()).await;
+    let fault = match asked.and_then(|asked| asked.object::<AskedUpload>()) {
         Ok(_) => without_file(),
         Err(problem) => problem,
     };

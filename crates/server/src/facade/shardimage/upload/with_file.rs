@@ -1,6 +1,7 @@
 //! `POST /multipart/related`: an upload and its file in one request.
 
-use actix_web::http::header;
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -10,23 +11,29 @@ use super::flow::{Order, upload};
 use super::image::Image;
 use super::image_type::content_type;
 use super::refusal::Refusal;
-use super::related::{self, Inner};
 use super::target::{Content, UploadTarget};
-use super::{answered, asked_of, refused_early};
-use crate::body::large_bytes;
+use super::{answered, refused_early};
+use crate::body::{BODY_LIMIT, large_bytes};
 use crate::facade::DialectError;
 use crate::facade::call::Call;
+use crate::facade::shardimage::error::CONTENT_ID;
+use crate::facade::shardimage::message::{Asked, malformed};
+use crate::facade::shardimage::multipart;
 use crate::problem::{Problem, codes};
 use crate::state::AppState;
 
 /// Most bytes of the request beside the file itself.
 const ENVELOPE: usize = 128 * 1024;
-/// Most bytes of the upload's own body, as of every other body.
-const LONGEST_BODY: usize = 64 * 1024;
 /// Longest content type of a file.
 const LONGEST_TYPE: usize = 255;
 /// Where the first part is sent to, before the cloud.
 const CLOUDS: &str = "/upload/v1/c/";
+/// Names the part that the file is for.
+const REF_ID: HeaderName = HeaderName::from_static("x-shardimage-ref-id");
+/// Names the member that the file stands for.
+const REF_ATTRIBUTE: HeaderName = HeaderName::from_static("x-shardimage-ref-attribute");
+/// Under these a part's bytes would be others than the file's.
+const ENCODINGS: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::CONTENT_ENCODING];
 
 /// Uploads an image
 ///
@@ -79,15 +86,7 @@ fn order(
     bytes: Bytes,
     admission: Admission,
 ) -> Result<Order, Problem> {
-    let mut types = request.headers().get_all(header::CONTENT_TYPE);
-    let boundary = match (types.next(), types.next()) {
-        (Some(only), None) => only.to_str().ok().and_then(related::boundary),
-        _ => None,
-    };
-    let boundary = boundary.ok_or_else(|| {
-        Problem::new(&codes::UNSUPPORTED_MEDIA_TYPE).detail("expected multipart/related with a boundary")
-    })?;
-    let (first, second) = related::read(&bytes, boundary).map_err(malformed)?;
+    let (first, second) = parts(request, &bytes)?;
     for part in [&first, &second] {
         agrees(part, &admission.value)?;
     }
@@ -102,46 +101,54 @@ fn order(
     })
 }
 
-fn asked(part: &Inner) -> Result<(&str, AskedUpload), Problem> {
-    let cloud = part.target.strip_prefix(CLOUDS).filter(|_| part.method == "POST");
-    let cloud = cloud.ok_or_else(|| malformed("expected POST /upload/v1/c/{cloudId} as the first part"))?;
-    if part.body.len() > LONGEST_BODY {
-        let expected = format!("expected at most {LONGEST_BODY} bytes in the first part");
+fn parts(request: &HttpRequest, bytes: &Bytes) -> Result<(Asked, Asked), Problem> {
+    let content_type = match &request.headers().get_all(header::CONTENT_TYPE).collect::<Vec<_>>()[..] {
+        [only] => only.to_str().ok(),
+        _ => None,
+    };
+    let boundary = multipart::boundary(content_type, "related")?;
+    let parts = multipart::parts(bytes, boundary, 2)?.into_iter().map(|part| Asked::in_part(&part.content));
+    let Ok([first, second]) = <[Asked; 2]>::try_from(parts.collect::<Result<Vec<_>, _>>()?) else {
+        return Err(malformed("there are two parts, the upload and its file"));
+    };
+    let is_encoded = |part: &Asked| ENCODINGS.iter().any(|name| part.headers.contains_key(name));
+    if [&first, &second].into_iter().any(is_encoded) {
+        return Err(malformed("the parts have no encoding"));
+    }
+    Ok((first, second))
+}
+
+fn asked(part: &Asked) -> Result<(&str, AskedUpload), Problem> {
+    let cloud = part.target.strip_prefix(CLOUDS).filter(|_| part.method == Method::POST);
+    let cloud = cloud.ok_or_else(|| malformed("the first part is POST /upload/v1/c/{cloudId}"))?;
+    if part.body.len() > BODY_LIMIT {
+        let expected = format!("expected at most {BODY_LIMIT} bytes in the first part");
         return Err(Problem::new(&codes::BODY_TOO_LARGE).detail(expected));
     }
-    let asked = asked_of(part.header("content-type").map_err(malformed)?, &part.body)?;
+    let asked: AskedUpload = part.object()?;
     asked.expect_no_bytes()?;
     Ok((cloud, asked))
 }
 
-fn file(first: &Inner, part: &Inner, most: usize) -> Result<Content, Problem> {
-    if (part.method.as_str(), part.target.as_str()) != ("POST", "/file") {
-        return Err(malformed("expected POST /file as the second part"));
+fn file(first: &Asked, part: &Asked, most: usize) -> Result<Content, Problem> {
+    if (&part.method, part.target.as_str()) != (&Method::POST, "/file") {
+        return Err(malformed("the second part is POST /file"));
     }
-    let id = first.header("content-id").map_err(malformed)?;
-    let refers_to = part.header("x-shardimage-ref-id").map_err(malformed)?;
-    if id.is_none_or(str::is_empty) || id != refers_to {
-        return Err(malformed("expected the first part's Content-ID as X-Shardimage-Ref-Id of the second"));
+    let id = first.only(&CONTENT_ID)?;
+    if id.is_none_or(str::is_empty) || id != part.only(&REF_ID)? {
+        return Err(malformed("the second part names the Content-ID of the first as X-Shardimage-Ref-Id"));
     }
-    if part.header("x-shardimage-ref-attribute").map_err(malformed)? != Some("file") {
-        return Err(malformed("expected X-Shardimage-Ref-Attribute: file in the second part"));
+    if part.only(&REF_ATTRIBUTE)? != Some("file") {
+        return Err(malformed("the second part has X-Shardimage-Ref-Attribute: file"));
     }
     if part.body.len() > most {
         let expected = format!("expected a file of at most {most} bytes");
         return Err(Problem::new(&codes::BODY_TOO_LARGE).detail(expected));
     }
-    let given = part.header("content-type").map_err(malformed)?;
-    if given.is_some_and(|given| given.len() > LONGEST_TYPE || !given.bytes().all(is_visible)) {
-        return Err(malformed("expected a content type of at most 255 visible characters"));
+    let given = part.only(&header::CONTENT_TYPE)?;
+    if given.is_some_and(|given| given.len() > LONGEST_TYPE) {
+        return Err(malformed("a content type has at most 255 characters"));
     }
     let content_type = content_type(given, &part.body);
     Ok(Content::File { bytes: part.body.clone(), content_type })
-}
-
-fn is_visible(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~')
-}
-
-fn malformed(detail: &'static str) -> Problem {
-    Problem::new(&codes::MALFORMED_BODY).detail(detail)
 }
