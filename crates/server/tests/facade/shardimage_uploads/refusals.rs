@@ -82,7 +82,7 @@ async fn an_upload_is_made_by_one_token_and_no_key() {
 #[actix_web::test]
 async fn a_body_that_is_not_exactly_an_upload_and_its_file_is_refused() {
     type Change = fn(&mut Related);
-    let changes: [(&str, Change, (u16, u64)); 27] = [
+    let changes: [(&str, Change, (u16, u64)); 28] = [
         ("another type", |it| it.content_type = format!("multipart/mixed; boundary={BOUNDARY}"), (415, 1003)),
         ("no boundary", |it| it.content_type = "multipart/related".into(), (400, 1000)),
         ("another boundary", |it| it.content_type = "multipart/related; boundary=x".into(), (400, 1000)),
@@ -126,6 +126,7 @@ async fn a_body_that_is_not_exactly_an_upload_and_its_file_is_refused() {
         ),
         ("two references", |it| it.second_headers.push_str("X-Shardimage-Ref-Id:24685.1\r\n"), (400, 1000)),
         ("no end", |it| it.end = String::new(), (400, 1000)),
+        ("a bare second part", |it| it.part_type = "text/plain".into(), (400, 1000)),
         ("a chunked file", |it| it.second_headers.push_str("Transfer-Encoding:chunked\r\n"), (400, 1000)),
         (
             "a third part",

@@ -10,6 +10,8 @@ pub struct Related {
     pub first_line: String,
     pub first_headers: String,
     pub json: String,
+    /// Content type of the second part itself.
+    pub part_type: String,
     pub second_line: String,
     pub second_headers: String,
     pub file: Vec<u8>,
@@ -32,6 +34,7 @@ impl Related {
                  X-Shardimage-Auth-token:{token}\r\nX-Shardimage-Mode:sync/parallel\r\n"
             ),
             json: r#"{"cloudId":"mycloud","file":"","tags":["given"],"publicId":"cat"}"#.into(),
+            part_type: "application/http".into(),
             second_line: "POST /file HTTP/1.1".into(),
             second_headers: format!(
                 "Content-ID:24685.2\r\nContent-Type:application/octet-stream\r\nX-Shardimage-Auth-token:{token}\r\n\
@@ -60,9 +63,9 @@ impl Related {
     }
 
     pub fn body(&self) -> Vec<u8> {
-        let part = format!(
-            "--{BOUNDARY}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-        );
+        let part = |kind: &str| {
+            format!("--{BOUNDARY}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: binary\r\n\r\n")
+        };
         let first = format!(
             "{}\r\n{}Content-Length:{}\r\n\r\n{}\r\n",
             self.first_line,
@@ -76,7 +79,7 @@ impl Related {
             self.second_headers,
             self.file.len()
         );
-        let texts = [part.as_str(), &first, &part, &second].concat();
+        let texts = [part("application/http"), first, part(&self.part_type), second].concat();
         [texts.as_bytes(), &self.file, self.end.as_bytes()].concat()
     }
 }

@@ -13,6 +13,7 @@ use super::{answered, cloud, refused_early};
 use crate::body::BODY_LIMIT;
 use crate::facade::DialectError;
 use crate::facade::call::Call;
+use crate::facade::shardimage::error::ErrorBody;
 use crate::facade::shardimage::message::Asked;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -30,14 +31,14 @@ use crate::state::AppState;
     request_body(content = AskedUpload, content_type = "application/json", example = json!({"resource": "https://example.com/cat.png", "publicId": "cat"})),
     responses(
         (status = 200, description = "Stored.", body = Image),
-        (status = 400, description = "The body is not of this form."),
-        (status = 401, description = "No upload token, or none that is known."),
-        (status = 403, description = "The token refuses the upload, or its uses are spent."),
-        (status = 409, description = "There is an image of this name already."),
-        (status = 422, description = "The upload target does not accept the image."),
-        (status = 501, description = "There is no upload target."),
-        (status = 502, description = "The upload target has not answered as it should."),
-        (status = 503, description = "The upload target cannot be reached, or too many uploads are under way."),
+        (status = 400, description = "The body is not of this form.", body = ErrorBody),
+        (status = 401, description = "No upload token, or none that is known.", body = ErrorBody),
+        (status = 403, description = "The token refuses the upload, or its uses are spent.", body = ErrorBody),
+        (status = 409, description = "There is an image of this name already.", body = ErrorBody),
+        (status = 422, description = "The upload target does not accept the image.", body = ErrorBody),
+        (status = 501, description = "There is no upload target.", body = ErrorBody),
+        (status = 502, description = "The upload target has not answered as it should.", body = ErrorBody),
+        (status = 503, description = "The upload target cannot be reached, or too many uploads are under way.", body = ErrorBody),
     ),
     security(("shardimageUploadToken" = []))
 )]

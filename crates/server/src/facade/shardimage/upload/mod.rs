@@ -17,6 +17,7 @@ use actix_web::http::header;
 use actix_web::web::{Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 
 use super::error;
 use crate::body::discard;
@@ -44,7 +45,16 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// The OpenAPI document of these routes.
 pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Uploads::openapi()
+    let mut document = Uploads::openapi();
+    let token = ApiKey::Header(ApiKeyValue::with_description(
+        "X-Shardimage-Auth-token",
+        "The id of an upload token of this dialect, which is its whole secret. Keys upload nothing.",
+    ));
+    document
+        .components
+        .get_or_insert_default()
+        .add_security_scheme("shardimageUploadToken", SecurityScheme::ApiKey(token));
+    document
 }
 
 #[derive(OpenApi)]

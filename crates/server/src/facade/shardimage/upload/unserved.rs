@@ -11,6 +11,7 @@ use super::target::UploadTarget;
 use crate::body::BODY_LIMIT;
 use crate::facade::DialectError;
 use crate::facade::call::Call;
+use crate::facade::shardimage::error::ErrorBody;
 use crate::facade::shardimage::message::Asked;
 use crate::state::AppState;
 
@@ -25,10 +26,10 @@ use crate::state::AppState;
     ),
     request_body(content = AskedUpload, content_type = "application/json"),
     responses(
-        (status = 400, description = "There are no bytes."),
-        (status = 401, description = "No upload token, or none that is known."),
-        (status = 403, description = "The token has ended, or a key is presented in its place."),
-        (status = 501, description = "There is no upload target."),
+        (status = 400, description = "There are no bytes.", body = ErrorBody),
+        (status = 401, description = "No upload token, or none that is known.", body = ErrorBody),
+        (status = 403, description = "The token has ended, or a key is presented in its place.", body = ErrorBody),
+        (status = 501, description = "There is no upload target.", body = ErrorBody),
     ),
     security(("shardimageUploadToken" = []))
 )]
@@ -58,7 +59,7 @@ pub async fn upload_without_file(
         ("cloudId" = String, Path, description = "The cloud.", example = "mycloud"),
         ("publicId" = String, Path, description = "The image.", example = "cat")
     ),
-    responses((status = 501, description = "Always."))
+    responses((status = 501, description = "Always.", body = ErrorBody))
 )]
 pub async fn modify_image(request: HttpRequest, payload: Payload) -> Result<HttpResponse, DialectError> {
     let refusal = Refusal::NotImplemented("images are not stored here and cannot be modified");

@@ -1,7 +1,7 @@
 //! `POST /multipart/related`: an upload and its file in one request.
 
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -16,7 +16,7 @@ use super::{answered, refused_early};
 use crate::body::{BODY_LIMIT, large_bytes};
 use crate::facade::DialectError;
 use crate::facade::call::Call;
-use crate::facade::shardimage::error::CONTENT_ID;
+use crate::facade::shardimage::error::{CONTENT_ID, ErrorBody};
 use crate::facade::shardimage::message::{Asked, malformed};
 use crate::facade::shardimage::multipart;
 use crate::problem::{Problem, codes};
@@ -47,15 +47,15 @@ const ENCODINGS: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::CONTENT_E
     params(("X-Shardimage-Auth-token" = String, Header, description = "The id of an upload token; each part may repeat it.")),
     responses(
         (status = 200, description = "Stored.", body = Image),
-        (status = 400, description = "The request is not of this form."),
-        (status = 401, description = "No upload token, or none that is known."),
-        (status = 403, description = "The token refuses the upload, or its uses are spent."),
-        (status = 409, description = "There is an image of this name already."),
-        (status = 413, description = "The file is larger than `facades.shardimage_upload_bytes`."),
-        (status = 422, description = "The upload target does not accept the image."),
-        (status = 501, description = "There is no upload target."),
-        (status = 502, description = "The upload target has not answered as it should."),
-        (status = 503, description = "The upload target cannot be reached, or too many uploads are under way."),
+        (status = 400, description = "The request is not of this form.", body = ErrorBody),
+        (status = 401, description = "No upload token, or none that is known.", body = ErrorBody),
+        (status = 403, description = "The token refuses the upload, or its uses are spent.", body = ErrorBody),
+        (status = 409, description = "There is an image of this name already.", body = ErrorBody),
+        (status = 413, description = "The file is larger than `facades.shardimage_upload_bytes`.", body = ErrorBody),
+        (status = 422, description = "The upload target does not accept the image.", body = ErrorBody),
+        (status = 501, description = "There is no upload target.", body = ErrorBody),
+        (status = 502, description = "The upload target has not answered as it should.", body = ErrorBody),
+        (status = 503, description = "The upload target cannot be reached, or too many uploads are under way.", body = ErrorBody),
     ),
     security(("shardimageUploadToken" = []))
 )]
@@ -107,7 +107,14 @@ fn parts(request: &HttpRequest, bytes: &Bytes) -> Result<(Asked, Asked), Problem
         _ => None,
     };
     let boundary = multipart::boundary(content_type, "related")?;
-    let parts = multipart::parts(bytes, boundary, 2)?.into_iter().map(|part| Asked::in_part(&part.content));
+    let parts = multipart::parts(bytes, boundary, 2)?.into_iter().map(|part| {
+        let is_request = |kind: &HeaderValue| kind.as_bytes().eq_ignore_ascii_case(b"application/http");
+        if part.headers.get(header::CONTENT_TYPE).is_some_and(is_request) {
+            Asked::in_part(&part.content)
+        } else {
+            Err(malformed("each part has the type application/http"))
+        }
+    });
     let Ok([first, second]) = <[Asked; 2]>::try_from(parts.collect::<Result<Vec<_>, _>>()?) else {
         return Err(malformed("there are two parts, the upload and its file"));
     };
