@@ -1,10 +1,10 @@
 //! One request of the dialect, whether it came by itself or as a part of a batch.
 
 use actix_web::HttpRequest;
-use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
+use actix_web::web::Payload;
 use serde::Deserialize;
 
 use super::error::CONTENT_ID;
@@ -34,7 +34,7 @@ impl Asked {
     /// # Errors
     /// 408, 413, or 415 for an encoded body.
     pub async fn read<const LIMIT: usize>(request: &HttpRequest, payload: Payload) -> Result<Self, Problem> {
-        let body = any_bytes::<LIMIT>(request, &mut { payload }).await?;
+        let body = any_bytes::<LIMIT>(request, &mut payload.into_inner()).await?;
         let target = request.uri().path_and_query().map_or("/", |it| it.as_str()).to_owned();
         Ok(Self { method: request.method().clone(), target, headers: request.headers().clone(), body })
     }

@@ -52,7 +52,7 @@ pub async fn upload_by_address(
         Ok(admission) => admission,
         Err(refusal) => return Err(refused_early(&request, payload, BODY_LIMIT, refusal).await),
     };
-    let asked = Asked::read::<BODY_LIMIT>(&request, payload.into_inner()).await;
+    let asked = Asked::read::<BODY_LIMIT>(&request, payload).await;
     let order = asked.and_then(|asked| order(&request, &asked, admission));
     let order = order.map_err(|problem| Refusal::from(problem).worded())?;
     match upload(state.clone(), order).await {

@@ -14,7 +14,7 @@ mod unserved;
 mod with_file;
 
 use actix_web::http::header;
-use actix_web::web::{Payload, ServiceConfig};
+use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -36,11 +36,12 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         )
         .service(at("/upload/v1/c/{cloudId}").post(unserved::upload_without_file).refusing(error::refused))
         .service(
-            // The SDK leaves the slashes of a public id as they are.
-            at("/upload/v1/c/{cloudId}/o/{publicId:.+}/modify")
+            at("/upload/v1/c/{cloudId}/o/{publicId}/modify")
                 .put(unserved::modify_image)
                 .refusing(error::refused),
-        );
+        )
+        // The SDK leaves the slashes of a public id as they are.
+        .route("/upload/v1/c/{cloudId}/o/{tail:.*}/modify", web::put().to(unserved::modify_image));
 }
 
 /// The OpenAPI document of these routes.

@@ -42,7 +42,7 @@ pub async fn upload_without_file(
     if let Err(refusal) = admit(&request, &call, UploadTarget::seat_without_file).await {
         return Err(refused_early(&request, payload, BODY_LIMIT, refusal).await);
     }
-    let asked = Asked::read::<BODY_LIMIT>(&request, payload.into_inner()).await;
+    let asked = Asked::read::<BODY_LIMIT>(&request, payload).await;
     let fault = match asked.and_then(|asked| asked.object::<AskedUpload>()) {
         Ok(_) => without_file(),
         Err(problem) => problem,

@@ -43,7 +43,7 @@ const ENCODINGS: [HeaderName; 2] = [header::TRANSFER_ENCODING, header::CONTENT_E
 /// reserved when all of it has arrived, spent when the upload target has stored the image, and goes back if it has not.
 #[utoipa::path(
     post, path = "/multipart/related", operation_id = "shardimage_upload", tag = "Shardimage dialect",
-    request_body(content = String, content_type = "multipart/related", description = "The upload and its file."),
+    request_body(content = String, content_type = "multipart/related", description = "The upload and its file.", example = json!("--b\r\nContent-Type: application/http\r\n\r\nPOST /upload/v1/c/mycloud HTTP/1.1\r\nContent-ID:1\r\nContent-Type:application/json\r\n\r\n{\"file\":\"\",\"publicId\":\"cat\"}\r\n--b\r\nContent-Type: application/http\r\n\r\nPOST /file HTTP/1.1\r\nContent-Type:application/octet-stream\r\nX-Shardimage-Ref-Id:1\r\nX-Shardimage-Ref-Attribute:file\r\n\r\n…\r\n--b--")),
     params(("X-Shardimage-Auth-token" = String, Header, description = "The id of an upload token; each part may repeat it.")),
     responses(
         (status = 200, description = "Stored.", body = Image),
