@@ -1,4 +1,4 @@
-"""POST /shardimage: where a Countermark sends what clients of its Shardimage dialect upload, with their token's orders."""
+"""POST /shardimage: where a Countermark sends what clients of its Shardimage dialect upload."""
 
 from __future__ import annotations
 

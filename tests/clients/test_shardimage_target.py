@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,10 +192,8 @@ def _stopped(chain: Chain, which: Callable[[], None], token: dict[str, Any]) -> 
 
 
 def _quietly(chain: Chain, token: dict[str, Any]) -> None:
-    try:
+    with suppress(requests.ConnectionError):
         chain.upload(token, picture(), publicId="a")
-    except requests.ConnectionError:
-        pass
 
 
 def test_a_countermark_that_is_killed_between_gives_the_use_back_and_the_image_goes(chain: Chain) -> None:
