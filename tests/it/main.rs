@@ -12,6 +12,7 @@ mod laws;
 mod oauth;
 mod revocation;
 mod secrets;
+mod shardimage;
 mod slow_clients;
 mod story;
 mod tusd;

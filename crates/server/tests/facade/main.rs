@@ -4,3 +4,4 @@
 #[path = "../native/installation.rs"]
 mod installation;
 mod shardimage;
+mod shardimage_uploads;

@@ -7,6 +7,7 @@ mod multipart;
 mod packed;
 mod signed;
 mod tokens;
+mod upload;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
@@ -17,6 +18,8 @@ use crate::facade::DialectError;
 use crate::problem::Problem;
 use crate::resource::at;
 use error::refused;
+
+pub use upload::UploadTarget;
 
 /// What this room answers for, each with all that lies below it.
 pub const PATHS: &[&str] = &["/secure/v1", "/multipart", "/upload/v1"];
@@ -36,6 +39,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .delete(tokens::revoke::shardimage_revoke_access_token),
         )
         .service(at("/multipart/mixed").refusing(refused).post(batch::shardimage_batch));
+    upload::routes(config);
     for path in PATHS {
         config.route(path, web::to(nothing)).route(&format!("{path}/{{tail:.*}}"), web::to(nothing));
     }
@@ -43,7 +47,9 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// The room's part of the OpenAPI document.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Room::openapi()
+    let mut document = Room::openapi();
+    document.merge(upload::document());
+    document
 }
 
 async fn nothing() -> Result<HttpResponse, DialectError> {
