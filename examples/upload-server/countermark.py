@@ -1,4 +1,4 @@
-"""What an upload server asks of Countermark: begin, complete, abort."""
+"""What an upload server asks of Countermark: begin, complete, abort, and what has become of an upload."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 
@@ -56,15 +57,22 @@ class Countermark:
         except Refused:
             log.info("upload %s had ended before it was aborted", upload_id)
 
+    async def view(self, upload_id: str) -> dict[str, Any]:
+        """What Countermark knows of an upload; refused with `UPLOAD_CLOSED` if it knows nothing."""
+        return await self._ask("GET", f"/{quote(upload_id, safe='')}")
+
     async def close(self) -> None:
         """Ends the connections."""
         await self._http.aclose()
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        # Each of the three calls may be repeated: begin has its key, the others change nothing a second time.
+        return await self._ask("POST", path, body)
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        # Each of the calls may be repeated: begin has its key, the others change nothing a second time.
         for attempt in range(TRIES):
             try:
-                answer = await self._http.post(f"/v1/uploads{path}", json=body)
+                answer = await self._http.request(method, f"/v1/uploads{path}", json=body)
             except httpx2.TransportError:
                 answer = None
             if answer is not None and answer.status_code != 503:

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-State = Literal["receiving", "placed", "abandoned", "done"]
+State = Literal["receiving", "placed", "handed in", "abandoned", "done"]
+Way = Literal["form", "tus", "shardimage"]
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Entry:
     """One upload, under the id that Countermark has given it."""
 
     id: str
-    way: Literal["form", "tus"]
+    way: Way
     public_id: str
     deadline: int
     insert_only: bool
@@ -30,7 +31,8 @@ class Entry:
     token_digest: str
     # Only tus knows the size beforehand for sure.
     length: int | None = None
-    # receiving → placed (Countermark is to be told that it is complete) → done; abandoned (its use is to go back).
+    # receiving → placed (Countermark is to be told that it is complete) → done; abandoned (its use is to go back). What
+    # Countermark itself has sent is handed in instead of placed: it is to say what has become of it.
     state: State = "receiving"
     result: dict[str, Any] = field(default_factory=dict)
     remaining: int | None = None

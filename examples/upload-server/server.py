@@ -22,6 +22,7 @@ from images import OTHER, Images, content_type
 from journal import Journal
 from notifications import Events, receive_notification, show_events
 from refusals import refusal
+from shardimage import forget_upload, take_upload
 from tus import files
 from uploads import Uploads
 
@@ -51,6 +52,8 @@ def build(settings: Mapping[str, str]) -> Starlette:
         Route("/upload", upload_form, methods=["POST"]),
         Route("/files", files, methods=TUS_METHODS),
         Route("/files/{upload_id}", files, methods=TUS_METHODS),
+        Route("/shardimage", take_upload, methods=["POST"]),
+        Route("/shardimage/{upload_id}", forget_upload, methods=["DELETE"]),
         Route("/images/{public_id:path}", show_image),
         Route("/notifications", receive_notification, methods=["POST"]),
         Route("/events/{upload_id}", show_events),

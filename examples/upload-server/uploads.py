@@ -17,6 +17,10 @@ log = logging.getLogger("upload-server")
 
 DAY = 86_400
 
+# Stands in Countermark for its Shardimage dialect where uploads name who began them.
+SHARDIMAGE = "ak_0000000000000000000001"
+OPEN_ENDS = ("placed", "handed in", "abandoned")
+
 
 class Uploads:
     """The one flow that both ways of uploading share."""
@@ -58,25 +62,70 @@ class Uploads:
             raise
         return entry
 
+    async def take_over(self, upload_id: str, *, insert_only: bool) -> Entry:
+        """Takes up an upload that Countermark's Shardimage dialect has begun; whoever else made it up is refused."""
+        try:
+            begun = await self._countermark.view(upload_id)
+        except Refused as refusal:
+            raise Refused(404, refusal.code) from refusal
+        if begun["beganBy"] != SHARDIMAGE or begun["state"] != "reserved" or self.journal.find(upload_id):
+            raise Refused(403, "UPLOAD_CLOSED")
+        effective, constraints = begun["effective"], begun["constraints"]
+        bound = constraints["maxBytes"]
+        entry = Entry(
+            id=begun["id"],
+            way="shardimage",
+            public_id=f"{effective['cloudId']}/{effective['publicId'] or begun['id']}",
+            deadline=begun["deadline"],
+            insert_only=insert_only or constraints["insertOnly"],
+            most=self.most if bound is None else min(self.most, bound),
+            # Nobody continues it.
+            token_digest="",
+        )
+        self._images.path(entry.public_id)
+        await asyncio.to_thread(self.journal.write, entry)
+        self.journal.part(entry).touch()
+        return entry
+
     async def finish(self, entry: Entry) -> None:
         """Stores what was received and tells Countermark; if it cannot be told now, it is told later."""
-        part = self.journal.part(entry)
         try:
-            facts = await asyncio.to_thread(inspect, part)
-            existed = await asyncio.to_thread(self._images.place, part, entry.public_id, entry.insert_only)
+            await self._place(entry)
         except (Refused, OSError):
             await self.give_up(entry)
             raise
-        entry.result = {
-            "bytes": facts.size,
-            "contentType": facts.content_type,
-            "contentTypeFrom": "content",
-            "existed": existed,
-            "sha256": facts.sha256,
-        }
         entry.state = "placed"
         await asyncio.to_thread(self.journal.write, entry)
         await self._confirm(entry)
+
+    async def hand_in(self, entry: Entry) -> None:
+        """Stores what was received of an upload that Countermark itself completes when it hears of it."""
+        await self._place(entry)
+        entry.state = "handed in"
+        await asyncio.to_thread(self.journal.write, entry)
+        self._open_ends.set()
+
+    async def settle(self, entry: Entry) -> str:
+        """Lets a handed-in upload count as Countermark says; its state there."""
+        try:
+            state = str((await self._countermark.view(entry.id))["state"])
+        except Refused:
+            # Ended so long ago that it is forgotten: what completed was published by then.
+            state = "aborted"
+        except Unanswered:
+            self._open_ends.set()
+            raise
+        part = self.journal.part(entry)
+        if state == "completed":
+            await asyncio.to_thread(self._images.publish, part, entry.public_id, entry.result["existed"])
+            entry.state = "done"
+            await asyncio.to_thread(self.journal.write, entry)
+        elif state == "aborted":
+            await asyncio.to_thread(self._images.withdraw, part, entry.public_id)
+            self.journal.forget(entry)
+        else:
+            self._open_ends.set()
+        return state
 
     async def give_up(self, entry: Entry) -> None:
         """Removes what was received and gives the use back."""
@@ -99,7 +148,7 @@ class Uploads:
             received = self.journal.part(entry).stat().st_size if whole else 0
             if entry.state == "done" and entry.changed_at < time.time() - DAY:
                 self.journal.forget(entry)
-            elif entry.state == "receiving" and (entry.way == "form" or entry.deadline <= time.time()):
+            elif entry.state == "receiving" and (entry.way != "tus" or entry.deadline <= time.time()):
                 await self.give_up(entry)
             elif entry.state == "receiving" and received == entry.length:
                 with contextlib.suppress(Refused, Unanswered):
@@ -113,9 +162,9 @@ class Uploads:
             await self._open_ends.wait()
             self._open_ends.clear()
             with self._trying_again():
-                for entry in [it for it in self.journal.entries() if it.state in ("placed", "abandoned")]:
+                for entry in [it for it in self.journal.entries() if it.state in OPEN_ENDS]:
                     with self._trying_again(), contextlib.suppress(Refused, Unanswered):
-                        await (self._confirm(entry) if entry.state == "placed" else self.give_up(entry))
+                        await {"placed": self._confirm, "handed in": self.settle}.get(entry.state, self.give_up)(entry)
             pause = min(pause * 2, 60) if self._open_ends.is_set() else 1
             await asyncio.sleep(pause)
 
@@ -127,6 +176,18 @@ class Uploads:
             # Such as a full disk: it passes, and the task that ties up must outlive it.
             log.exception("what has become of an upload could not be noted; it is tried again")
             self._open_ends.set()
+
+    async def _place(self, entry: Entry) -> None:
+        part = self.journal.part(entry)
+        facts = await asyncio.to_thread(inspect, part)
+        existed = await asyncio.to_thread(self._images.place, part, entry.public_id, entry.insert_only)
+        entry.result = {
+            "bytes": facts.size,
+            "contentType": facts.content_type,
+            "contentTypeFrom": "content",
+            "existed": existed,
+            "sha256": facts.sha256,
+        }
 
     async def _confirm(self, entry: Entry) -> None:
         try:

@@ -109,8 +109,8 @@ def upload_servers(parent: Path) -> Iterator[StartUploadServer]:
     """Starts upload servers that end with the block; each has a folder of its own."""
     with ExitStack() as running:
 
-        def start(countermark: Countermark, **settings: str) -> UploadServer:
-            port = free_port()
+        def start(countermark: Countermark, port: int | None = None, **settings: str) -> UploadServer:
+            port = port or free_port()
             folder = parent / f"uploads-{port}"
             folder.mkdir()
             key = countermark.issue(type="apiKey", permissions=["authorize"])["value"]

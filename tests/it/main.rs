@@ -16,6 +16,7 @@ mod oauth;
 mod query;
 mod revocation;
 mod secrets;
+mod shardimage;
 mod slow_clients;
 mod story;
 mod tusd;

@@ -94,6 +94,8 @@ pub struct ExtraPatch {
     pub hosts: Patch<Vec<Host>>,
     /// `authentication`, of imageUrl: each user on his own; `None` removes him, a cleared member removes all.
     pub authentication: Patch<BTreeMap<String, Option<NewPassword>>>,
+    /// Makes a set `authentication` the whole list: besides its users only those named here stay, with their passwords.
+    pub kept_users: Option<BTreeSet<String>>,
     /// The members that only upload tokens have.
     pub upload: UploadPatch,
 }
@@ -284,7 +286,7 @@ impl PreparedPatch {
                     Patch::Clear => image.hosts = Box::default(),
                     Patch::Set(hosts) => image.hosts = hosts.clone().into(),
                 }
-                self.apply_viewers(&mut image.viewers);
+                self.apply_viewers(&mut image.viewers)?;
             }
             Purpose::Upload(upload) => {
                 patch.extra.cloud_id.clone().apply_to_optional(&mut upload.extra.cloud_id);
@@ -304,9 +306,18 @@ impl PreparedPatch {
         Ok(())
     }
 
-    fn apply_viewers(&self, viewers: &mut BTreeMap<Box<str>, ViewerPassword>) {
+    fn apply_viewers(&self, viewers: &mut BTreeMap<Box<str>, ViewerPassword>) -> Result<(), DomainError> {
         if matches!(self.patch.extra.authentication, Patch::Clear) {
             viewers.clear();
+        }
+        if let Some(kept) = &self.patch.extra.kept_users {
+            if !kept.iter().all(|user| viewers.contains_key(user.as_str())) {
+                return Err(DomainError::Invalid {
+                    pointer: "/extra/authentication",
+                    detail: "expected the password of each new user",
+                });
+            }
+            viewers.retain(|user, _| kept.contains(&**user));
         }
         for (user, password) in self.viewers.iter().flatten() {
             match password {
@@ -314,6 +325,7 @@ impl PreparedPatch {
                 None => drop(viewers.remove(user)),
             }
         }
+        Ok(())
     }
 }
 

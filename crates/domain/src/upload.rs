@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use countermark_core::{
-    Beginning, Completion, DenyReason, NotificationId, Purpose, Terms, TokenId, UnixSeconds, UploadId,
-    UploadParameters, ValueDigest, decide_completion, decide_upload,
+    Beginning, Completion, DenyReason, Dialect, NotificationId, Purpose, Terms, TokenId, TokenKind,
+    UnixSeconds, UploadId, UploadParameters, ValueDigest, decide_completion, decide_upload,
 };
 use serde_json::Value;
 
@@ -128,6 +128,30 @@ impl Service {
             self.cache.forget(&entry);
         }
         Err(StoreError::Unavailable("the token changed faster than it could be decided".to_owned()).into())
+    }
+
+    /// Why no upload at all may begin by this value in `dialect`, before anything of one is known; the limit is not looked
+    /// at. Counts as a refusal, and takes nothing.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn refuses_uploads(
+        &self,
+        dialect: Dialect,
+        value: &str,
+    ) -> Result<Option<DenyReason>, DomainError> {
+        let reason = match self.holder(dialect, value).await {
+            Ok(token) if token.terms.kind() == TokenKind::Upload => return Ok(None),
+            Ok(_) => DenyReason::WrongType,
+            Err(DomainError::Unauthenticated(reason)) => reason,
+            Err(error) => return Err(error),
+        };
+        let entry = match self.present(Credential::Value(value)) {
+            Ok(Presented::Value(value)) => self.entry(Lookup::Value(value)).await?,
+            _ => None,
+        };
+        self.refuse_upload(entry.as_ref().filter(|entry| entry.terms.dialect == dialect), reason);
+        Ok(Some(reason))
     }
 
     /// One upload.

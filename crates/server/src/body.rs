@@ -69,6 +69,59 @@ pub fn form_bytes(
     bytes::<BODY_LIMIT>(request, payload, media_type)
 }
 
+/// The bytes of a large body, whatever type they are said to be. It has as much more time as it takes at 64 KiB a second,
+/// and its memory is taken once, if its length is announced.
+///
+/// # Errors
+/// As [`any_bytes`].
+pub fn large_bytes(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    limit: usize,
+) -> impl Future<Output = Result<Bytes, Problem>> + 'static {
+    let headers = request.headers();
+    let refused = check_encoding(headers).and_then(|()| check_announced_length(headers, limit)).err();
+    let expected = announced_length(headers).map_or(0, |length| usize::try_from(length).unwrap_or(limit));
+    let timeout = large_timeout(request, limit);
+    let payload = payload.take();
+    async move {
+        match refused {
+            Some(problem) => Err(problem),
+            None => in_time(payload, limit, expected, timeout).await,
+        }
+    }
+}
+
+/// Takes a body that nobody wants, so that a client that is still sending reads why; keeps none of it.
+///
+/// # Errors
+/// 408 or 413: it is too long even for that.
+pub async fn discard(request: &HttpRequest, payload: Payload, limit: usize) -> Result<(), Problem> {
+    check_announced_length(request.headers(), limit)?;
+    let timeout = large_timeout(request, limit);
+    let sink = async {
+        let mut chunks = pin!(BodyStream::new(payload));
+        let mut so_far = 0;
+        while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
+            so_far += checked(chunk, so_far, limit)?.len();
+        }
+        Ok(())
+    };
+    tokio::time::timeout(timeout, sink).await.unwrap_or_else(|_| Err(late(timeout)))
+}
+
+/// The slowest that a large body may come, in bytes a second.
+const LEAST_PACE: u64 = 64 * 1024;
+
+fn large_timeout(request: &HttpRequest, limit: usize) -> Duration {
+    let most = announced_length(request.headers()).unwrap_or(limit as u64);
+    timeout(request) + Duration::from_secs(most / LEAST_PACE)
+}
+
+fn timeout(request: &HttpRequest) -> Duration {
+    request.app_data::<BodyTimeout>().map_or(DEFAULT_BODY_TIMEOUT, |timeout| timeout.0)
+}
+
 fn bytes<const LIMIT: usize>(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -77,14 +130,14 @@ fn bytes<const LIMIT: usize>(
     let headers = request.headers();
     let refused = media_type
         .and_then(|()| check_encoding(headers))
-        .and_then(|()| check_announced_length::<LIMIT>(headers))
+        .and_then(|()| check_announced_length(headers, LIMIT))
         .err();
-    let timeout = request.app_data::<BodyTimeout>().map_or(DEFAULT_BODY_TIMEOUT, |timeout| timeout.0);
+    let timeout = timeout(request);
     let payload = payload.take();
     async move {
         match refused {
             Some(problem) => Err(problem),
-            None => in_time::<LIMIT>(payload, timeout).await,
+            None => in_time(payload, LIMIT, 0, timeout).await,
         }
     }
 }
@@ -118,57 +171,68 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(&codes::UNSUPPORTED_MEDIA_TYPE).detail("expected a body without Content-Encoding"))
 }
 
-fn check_announced_length<const LIMIT: usize>(headers: &HeaderMap) -> Result<(), Problem> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > LIMIT as u64) {
-        return Err(too_large::<LIMIT>());
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn check_announced_length(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
+    if announced_length(headers).is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
     }
     Ok(())
 }
 
-fn too_large<const LIMIT: usize>() -> Problem {
-    Problem::new(&codes::BODY_TOO_LARGE).detail(format!("expected at most {LIMIT} bytes")).closing()
+fn too_large(limit: usize) -> Problem {
+    Problem::new(&codes::BODY_TOO_LARGE).detail(format!("expected at most {limit} bytes")).closing()
+}
+
+fn late(timeout: Duration) -> Problem {
+    Problem::new(&codes::REQUEST_TIMEOUT)
+        .detail(format!("the body did not arrive within {} seconds", timeout.as_secs()))
+        .closing()
 }
 
 /// The timer is only made if the body is not there at once: nearly always it has come with the head.
-async fn in_time<const LIMIT: usize>(payload: Payload, timeout: Duration) -> Result<Bytes, Problem> {
-    let mut whole = pin!(collect::<LIMIT>(payload));
+async fn in_time(
+    payload: Payload,
+    limit: usize,
+    expected: usize,
+    timeout: Duration,
+) -> Result<Bytes, Problem> {
+    let mut whole = pin!(collect(payload, limit, expected));
     let at_once = poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await;
     if let Poll::Ready(read) = at_once {
         return read;
     }
-    match tokio::time::timeout(timeout, whole).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::new(&codes::REQUEST_TIMEOUT)
-            .detail(format!("the body did not arrive within {} seconds", timeout.as_secs()))
-            .closing()),
-    }
+    tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| Err(late(timeout)))
 }
 
-async fn collect<const LIMIT: usize>(payload: Payload) -> Result<Bytes, Problem> {
+async fn collect(payload: Payload, limit: usize, expected: usize) -> Result<Bytes, Problem> {
     let mut chunks = pin!(BodyStream::new(payload));
     let Some(first) = poll_fn(|context| chunks.as_mut().poll_next(context)).await else {
         return Ok(Bytes::new());
     };
-    let first = checked::<LIMIT>(first, 0)?;
+    let first = checked(first, 0, limit)?;
     let Some(second) = poll_fn(|context| chunks.as_mut().poll_next(context)).await else {
         return Ok(first);
     };
-    let mut whole = BytesMut::from(&first[..]);
-    whole.extend_from_slice(&checked::<LIMIT>(second, whole.len())?);
+    let mut whole = BytesMut::with_capacity(expected.max(first.len()));
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&checked(second, whole.len(), limit)?);
     while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
-        whole.extend_from_slice(&checked::<LIMIT>(chunk, whole.len())?);
+        whole.extend_from_slice(&checked(chunk, whole.len(), limit)?);
     }
     Ok(whole.freeze())
 }
 
-fn checked<const LIMIT: usize>(
+fn checked(
     chunk: Result<Bytes, impl std::fmt::Debug>,
     so_far: usize,
+    limit: usize,
 ) -> Result<Bytes, Problem> {
     let broken = |_| Problem::new(&codes::MALFORMED_BODY).detail("the body broke off").closing();
     let chunk = chunk.map_err(broken)?;
-    if so_far + chunk.len() > LIMIT { Err(too_large::<LIMIT>()) } else { Ok(chunk) }
+    if so_far + chunk.len() > limit { Err(too_large(limit)) } else { Ok(chunk) }
 }
 
 #[cfg(test)]

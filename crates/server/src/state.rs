@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use countermark_domain::Service;
 
 use crate::config::{Config, FacadeSettings};
+use crate::facade::UploadTarget;
 use crate::gate::Gate;
 use crate::hooks::tusd::TusdSettings;
 use crate::telemetry::Metrics;
@@ -28,6 +29,8 @@ pub struct AppState {
     pub gate: Gate,
     /// How foreign dialects are spoken.
     pub facades: FacadeSettings,
+    /// Where the bytes of Shardimage uploads go.
+    pub shardimage_target: UploadTarget,
     /// As clients see the service, without a slash at its end.
     pub public_url: String,
 }
@@ -43,6 +46,7 @@ impl AppState {
             trusted_proxies: config.server.trusted_proxies.clone(),
             gate: Gate::new(&config.gate),
             facades: config.facades.clone(),
+            shardimage_target: UploadTarget::new(&config.facades),
             public_url: config.public_url(),
         })
     }

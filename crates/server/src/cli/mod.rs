@@ -14,6 +14,7 @@ mod openapi;
 mod output;
 mod secret;
 mod serve;
+mod shardimage_key;
 mod sign;
 mod token;
 
@@ -60,6 +61,9 @@ enum Command {
     /// Make administrators on the database
     #[command(subcommand)]
     Admin(admin::Admin),
+    /// Make keys for clients of Shardimage's API on the database
+    #[command(subcommand)]
+    ShardimageKey(shardimage_key::ShardimageKey),
     /// Print the OpenAPI document
     Openapi(openapi::Openapi),
     /// Bring the database's schema up to this version
@@ -86,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Explain(command) => command.run(output),
         Command::Token(command) => command.run(output),
         Command::Admin(command) => command.run(output),
+        Command::ShardimageKey(command) => command.run(output),
         Command::Openapi(command) => command.run(output),
         Command::Migrate(command) => command.run(output),
         Command::Doctor(command) => command.run(output),

@@ -1,6 +1,7 @@
 //! Section `facades`: which dialects are spoken, and how.
 
 use countermark_core::Dialect;
+use reqwest::Url;
 
 /// Section `facades`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +17,9 @@ pub struct FacadeSettings {
     /// Whether new Shardimage tokens with a cloud verify `s-token2` URLs instead of `cm1`.
     pub shardimage_legacy_signatures: bool,
     /// Where the bytes of Shardimage uploads go; without it they are refused.
-    pub shardimage_upload_target: Option<String>,
+    pub shardimage_upload_target: Option<Url>,
     /// Most bytes of one such upload.
-    pub shardimage_upload_bytes: u64,
+    pub shardimage_upload_bytes: usize,
 }
 
 impl FacadeSettings {

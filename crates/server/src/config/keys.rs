@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Origins,
     /// Hosts with their clouds: in a file a section of its own.
     Clouds,
+    /// An address over HTTP to which requests are sent.
+    HttpUrl,
 }
 
 impl Kind {
@@ -55,6 +57,9 @@ impl Kind {
                 "host names with their cloud ids: a section in a file, host=cloud,host=cloud in the environment".to_owned()
             }
             Self::Socket => "an address and a port, such as 127.0.0.1:8080".to_owned(),
+            Self::HttpUrl => {
+                "an http:// or https:// address without user name, query and fragment, such as http://127.0.0.1:9000/shardimage".to_owned()
+            }
         }
     }
 }
@@ -109,7 +114,7 @@ pub(super) const KEYS: &[Key] = &[
     key("facades.login_seconds", Kind::Whole(60, DAY), Some("86400")),
     key("facades.short_keys", Kind::Flag, Some("false")),
     key("facades.shardimage_legacy_signatures", Kind::Flag, Some("false")),
-    key("facades.shardimage_upload_target", Kind::Text, None),
+    key("facades.shardimage_upload_target", Kind::HttpUrl, None),
     key("facades.shardimage_upload_bytes", Kind::Whole(1, 1 << 30), Some("33554432")),
 ];
 

@@ -4,6 +4,7 @@ mod clouds;
 mod facades;
 mod flags;
 mod gate;
+mod http_url;
 mod keys;
 mod origins;
 mod source;
@@ -313,7 +314,9 @@ impl Config {
                 login_seconds: required(values, "facades.login_seconds"),
                 short_keys: required(values, "facades.short_keys"),
                 shardimage_legacy_signatures: required(values, "facades.shardimage_legacy_signatures"),
-                shardimage_upload_target: values.find("facades.shardimage_upload_target").map(str::to_owned),
+                shardimage_upload_target: values
+                    .find("facades.shardimage_upload_target")
+                    .map(|url| http_url::parse(url).expect(CHECKED)),
                 shardimage_upload_bytes: required(values, "facades.shardimage_upload_bytes"),
             },
         }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::ConfigError;
 use super::clouds;
 use super::gate;
+use super::http_url;
 use super::keys::{KEYS, Key, Kind, find_key, nearest};
 use super::origins;
 
@@ -73,6 +74,7 @@ fn check(kind: Kind, value: &str) -> Option<()> {
         Kind::Origins => origins::parse(value).is_some(),
         Kind::Clouds => clouds::parse(value).is_some(),
         Kind::Socket => value.parse::<SocketAddr>().is_ok(),
+        Kind::HttpUrl => http_url::parse(value).is_some(),
     }
     .then_some(())
 }

@@ -88,6 +88,11 @@ fn a_wrong_value_is_named_by_its_key_and_never_shown() {
             "uploads.deadline_seconds: expected a whole number from 1 to 2592000",
         ),
         ("[log]\nformat = \"canary\"", "log.format: expected one of auto, human, json"),
+        (
+            "[facades]\nshardimage_upload_target = \"ftp://canary.example/\"",
+            "facades.shardimage_upload_target: expected an http:// or https:// address without user name, query and \
+             fragment, such as http://127.0.0.1:9000/shardimage",
+        ),
         ("admin_key = 7", "admin_key: expected a string that is not empty"),
         ("admin_key = \"canary", "the configuration file is not well-formed TOML at line 1"),
     ];

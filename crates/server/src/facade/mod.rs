@@ -18,6 +18,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::config::FacadeSettings;
 pub use dialect_error::{DialectError, Fault};
+pub use shardimage::UploadTarget;
 
 /// One room, as the house sees it.
 struct Room {

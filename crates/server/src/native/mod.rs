@@ -14,7 +14,7 @@ mod question;
 mod refusals;
 mod signed_urls;
 mod stats;
-mod tokens;
+pub(crate) mod tokens;
 mod uploads;
 
 use actix_web::web::ServiceConfig;

@@ -165,3 +165,54 @@ fn doctor_names_what_is_wrong() {
     let (code, failed) = states(&[]);
     assert!(code == 1 && failed.contains(&"database".to_owned()), "{failed:?}");
 }
+
+#[test]
+fn shardimage_keys_are_made_listed_and_ended_only_while_the_service_is_stopped() {
+    let place = Place::new();
+    assert_eq!(place.run(&["shardimage-key", "create"], &[]).code, 3, "nothing is there yet");
+    let server = place.serve(&[]);
+    for command in [&["create"][..], &["list"], &["revoke", "123456789012"]] {
+        let refused = place.run(&[&["shardimage-key"], command].concat(), &[]);
+        assert_eq!(refused.code, 1);
+        assert!(refused.err.contains("in use"), "{}", refused.err);
+    }
+    server.terminate();
+    let create = ["shardimage-key", "create", "--json", "--name", "the shop's CMS", "--read-only"];
+    let networks = ["--network", "192.0.2.7/24", "--network", "2001:db8::/32"];
+    let made = place.run(&[&create[..], &networks].concat(), &[]).json();
+    let (key, secret) = (made["key"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert!(key.len() == 12 && key.bytes().all(|it| it.is_ascii_digit()) && !key.starts_with('0'), "{key}");
+    assert!(secret.len() == 40 && secret.bytes().all(|it| it.is_ascii_alphanumeric()));
+    assert_eq!(made.as_object().unwrap().len(), 3);
+    let listed = place.run(&["shardimage-key", "list", "--json"], &[]).json();
+    assert_eq!(
+        listed,
+        serde_json::json!({"keys": [{"id": made["id"], "key": key, "name": "the shop's CMS", "readOnly": true,
+            "networks": ["192.0.2.0/24", "2001:db8::/32"], "revoked": false}]})
+    );
+    assert_eq!(place.run(&["shardimage-key", "revoke", "999999999999"], &[]).code, 1);
+    for _ in 0..2 {
+        assert_eq!(place.run(&["shardimage-key", "revoke", key], &[]).code, 0);
+    }
+    assert_eq!(place.run(&["shardimage-key", "list", "--json"], &[]).json()["keys"][0]["revoked"], true);
+    let server = place.serve(&[]);
+    let natively = place.key();
+    let path = format!("/v1/access-tokens/{}", made["id"].as_str().unwrap());
+    assert_eq!(server.status(&natively, &path), 200);
+}
+
+#[test]
+fn whoever_makes_a_shardimage_key_is_told_how_weak_its_signature_is() {
+    let place = Place::new();
+    place.serve(&[]).terminate();
+    let help = place.run(&["shardimage-key", "create", "--help"], &[]).out;
+    let made = place.run(&["shardimage-key", "create"], &[]).out;
+    for said in [help, made] {
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("covers neither method nor body") && said.contains("--network"), "{said}");
+    }
+    for bad in ["nonsense", "192.0.2.0", "192.0.2.0/33"] {
+        assert_eq!(place.run(&["shardimage-key", "create", "--network", bad], &[]).code, 2, "{bad}");
+    }
+    assert_eq!(place.run(&["shardimage-key", "create", "--name", ""], &[]).code, 2);
+}

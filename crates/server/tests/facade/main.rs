@@ -9,3 +9,5 @@ mod cloudpaste;
 mod contentive;
 mod imgbed;
 mod query;
+mod shardimage;
+mod shardimage_uploads;

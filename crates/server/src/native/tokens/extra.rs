@@ -102,6 +102,7 @@ impl Extra {
             cloud_id: patch(self.cloud_id, |cloud| cloud.0.0),
             hosts: patch(self.hosts, inner),
             authentication: users(self.authentication)?,
+            kept_users: None,
             upload: UploadPatch {
                 notification_urls: patch(self.notification_urls, |list| {
                     list.0.into_iter().map(|url| url.0.0).collect()

@@ -10,7 +10,7 @@ pub(super) mod usage;
 pub(super) mod view;
 
 mod extra;
-pub(super) mod member;
+pub(crate) mod member;
 mod notify;
 mod record;
 pub(super) mod schema;
