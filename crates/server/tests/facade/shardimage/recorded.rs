@@ -88,12 +88,9 @@ async fn every_recorded_creation_is_understood_in_both_formats() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/shardimage_recorded");
     let recording = |name: &str| std::fs::read(format!("{folder}/{name}.http")).unwrap();
     for name in ["image_url", "upload", "with_no_tags", "with_numbered_viewer", "without_extra"] {
-        let of = |kind: &str| {
-            if name.starts_with("with") { name.to_owned() + kind } else { name.to_owned() + kind }
-        };
         let mut bodies: Vec<(u16, Value)> = Vec::new();
         for form in ["_json", "_msgpack"] {
-            let answer = here.it.send(verbatim(&recording(&format!("create_{}", of(form))))).await;
+            let answer = here.it.send(verbatim(&recording(&format!("create_{name}{form}")))).await;
             let mut body = answer.body;
             if answer.status == 200 {
                 body["id"].take();
