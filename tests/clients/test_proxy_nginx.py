@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,6 +47,7 @@ def start_bench(tmp_path: Path, start_countermark: StartCountermark) -> Iterator
             port = free_port()
             changes = {"127.0.0.1:8080": f"127.0.0.1:{countermark.port}", "127.0.0.1:9000": f"127.0.0.1:{origin.port}"}
             changes["listen 80"] = f"listen 127.0.0.1:{port}"
+            changes["/var/log/nginx/"] = f"{tmp_path}/"
             if statuses_restored:
                 changes[INCLUDE] = f"include {EXAMPLES}/countermark-refusals.conf;"
             site = adapted(EXAMPLES / "countermark.conf", tmp_path, changes)
@@ -131,6 +134,23 @@ def test_refusals_can_have_their_finer_status(start_bench: StartBench) -> None:
     assert b"LINK_EXPIRED" in answers[2].body
     assert [answer.value("cache-control") for answer in answers[1:]] == ["no-store"] * 3
     assert bench.countermark.view(signer.token)["used"] == 1
+
+
+def test_the_log_has_neither_keys_nor_what_opens_a_link(bench: Bench, tmp_path: Path) -> None:
+    signer = matrix.signer_of(bench.countermark, limit=9)
+    key = bench.countermark.issue(type="apiKey", permissions=["read"])["value"]
+    basic = "Basic " + base64.b64encode(f"{key}:{key}".encode()).decode()
+    client = RawClient(bench.port)
+    links = [signer.by_path("i/a"), signer.by_query("/shop/i/b"), signer.by_path("i/../x")]
+    asked = [request(link, "img.example.com") for link in links]
+    asked += [request(f"/shop/i?a=b&{name}={key}", "img.example.com") for name in ("token", "%74oken")]
+    asked += [request("/shop/i", "img.example.com", headers=[("Authorization", basic)])]
+    statuses = [client.send(one).status for one in asked]
+    assert statuses == [200, 200, 403, 200, 200, 200]
+    log = (tmp_path / "countermark.log").read_text()
+    assert log.count("\n") == len(asked) and signer.token in log and "ALLOWED" in log
+    signatures = [re.split(r"[,=]", link)[-1].split("/")[0] for link in links]
+    assert [secret for secret in (key, *signatures) if secret in log] == []
 
 
 def put(target: str, token: dict, body: bytes, **headers: str) -> bytes:

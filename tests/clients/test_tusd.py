@@ -27,6 +27,7 @@ def nginx(folder: Path, tusd: int, countermark: int) -> Iterator[int]:
         "127.0.0.1:1080": f"127.0.0.1:{tusd}",
         "127.0.0.1:8080": f"127.0.0.1:{countermark}",
         "listen 80": f"listen 127.0.0.1:{port}",
+        "/var/log/nginx/": f"{folder}/",
     }
     for shipped, ours in changes.items():
         assert text.count(shipped) == 1, shipped

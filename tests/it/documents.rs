@@ -55,7 +55,7 @@ print(len(vectors))
 }
 
 /// The code blocks of one language between two marks, one after the other.
-fn blocks(page: &str, language: &str, begin: &str, end: &str) -> String {
+pub fn blocks(page: &str, language: &str, begin: &str, end: &str) -> String {
     let (_, marked) = page.split_once(begin).expect("the page has the opening mark");
     let (marked, _) = marked.split_once(end).expect("the page has the closing mark");
     let fence = format!("```{language}\n");

@@ -6,6 +6,7 @@ mod bad_input;
 mod burst;
 mod clock;
 mod concurrency;
+mod contentive;
 mod documents;
 mod gate;
 mod laws;

@@ -163,7 +163,8 @@ pub struct Management<'a> {
 /// Allows or refuses a management call by an API key: its life, its dialect, its networks and `permission` are judged, its
 /// place is not, since that bounds what the call may touch (see [`crate::rights`]), and it takes no use.
 ///
-/// A key manages in its own dialect only, except that native administrators manage in all of them.
+/// A key manages in its own dialect only, except that native administrators manage in all of them. Contentive's API tokens
+/// manage nowhere: their scopes, `*` too, speak of content alone.
 ///
 /// # Errors
 /// The first refusal in the order of [`DenyReason`].
@@ -195,7 +196,8 @@ pub fn decide_management(terms: &Terms, call: &Management<'_>, now: UnixSeconds)
     let is_near = api.source_networks.as_ref().is_none_or(|networks| {
         call.address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
     });
-    if is_near { Ok(()) } else { Err(DenyReason::PermissionDenied) }
+    let manages = terms.dialect != Dialect::Contentive;
+    if manages && is_near { Ok(()) } else { Err(DenyReason::PermissionDenied) }
 }
 
 /// The permission that only administrators have.

@@ -102,11 +102,14 @@ impl Service {
         let token = self.presented(value).await?.filter(|token| token.terms.dialect == dialect);
         let token = token.ok_or(DomainError::Unauthenticated(DenyReason::UnknownToken))?;
         let refused = |reason| Err(DomainError::Unauthenticated(reason));
-        match token.terms.status(token.usage.used, self.now()) {
+        let now = self.now();
+        match token.terms.status(token.usage.used, now) {
             Status::Revoked => refused(DenyReason::Revoked),
             Status::Disabled => refused(DenyReason::Disabled),
             Status::Expired => refused(DenyReason::Expired),
             Status::NotYetValid => refused(DenyReason::NotYetValid),
+            // Of the statuses that apply, this one is named before the other.
+            Status::Exhausted if token.terms.is_early(now) => refused(DenyReason::NotYetValid),
             Status::Exhausted | Status::Active => Ok(token),
         }
     }

@@ -60,7 +60,7 @@ impl Service {
     pub async fn issue(
         &self,
         caller: &Caller,
-        mut draft: Draft,
+        draft: Draft,
         repeatable: Option<Repeatable<'_>>,
     ) -> Result<Outcome, DomainError> {
         let key = repeatable.as_ref().map(|it| it.idempotency.about(None));
@@ -68,6 +68,40 @@ impl Service {
             return Ok(Outcome::Repeated(answer));
         }
         let id = self.new_token_id(kind(&draft.purpose));
+        self.issue_under(id, caller, draft, repeatable).await
+    }
+
+    /// Issues an upload token or API key whose value of a foreign form is made from its id.
+    ///
+    /// # Errors
+    /// As [`Service::issue`], and those of `value`.
+    pub async fn issue_naming(
+        &self,
+        caller: &Caller,
+        mut draft: Draft,
+        value: impl FnOnce(TokenId) -> Result<Zeroizing<String>, DomainError>,
+    ) -> Result<Issued, DomainError> {
+        let id = self.new_token_id(kind(&draft.purpose));
+        match &mut draft.purpose {
+            PurposeDraft::Upload { value: foreign, .. } | PurposeDraft::ApiKey { value: foreign, .. } => {
+                *foreign = Some(value(id)?);
+            }
+            PurposeDraft::ImageUrl { .. } => {}
+        }
+        match self.issue_under(id, caller, draft, None).await? {
+            Outcome::Done(issued) => Ok(*issued),
+            Outcome::Repeated(_) => unreachable!("only a call with an idempotency key is ever repeated"),
+        }
+    }
+
+    async fn issue_under(
+        &self,
+        id: TokenId,
+        caller: &Caller,
+        mut draft: Draft,
+        repeatable: Option<Repeatable<'_>>,
+    ) -> Result<Outcome, DomainError> {
+        let key = repeatable.as_ref().map(|it| it.idempotency.about(None));
         let passwords = take_passwords(&mut draft.purpose);
         let (mut issued, credential) = self.build(id, draft, Some(caller.id()));
         rights::inherit(caller.terms(), &mut issued.token.terms);

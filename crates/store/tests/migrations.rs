@@ -17,9 +17,83 @@ async fn connect(path: &std::path::Path) -> sqlx::SqliteConnection {
 async fn migrating_twice_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let location = Location::Sqlite(directory.path().join("tokens.db"));
-    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 0, to: 3 });
-    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 3, to: 3 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 0, to: 4 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 4, to: 4 });
     assert!(open(&location, master_key(1)).await.is_ok());
+}
+
+/// The migrations that made schema 3, byte by byte as they were released.
+const UP_TO_3: [&str; 3] = [
+    include_str!("../migrations/sqlite/0001_tokens.sql"),
+    include_str!("../migrations/sqlite/0002_uploads.sql"),
+    include_str!("../migrations/sqlite/0003_notifications.sql"),
+];
+
+async fn schema_of(connection: &mut sqlx::SqliteConnection) -> Vec<String> {
+    let query = "SELECT ifnull(sql, name) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY 1";
+    sqlx::query_scalar(query).fetch_all(connection).await.expect("a database of our own")
+}
+
+/// Puts a database of today back to schema 3, and makes sure that this is what the first three migrations make.
+async fn put_back_to_3(path: &std::path::Path) {
+    let mut connection = connect(path).await;
+    sqlx::raw_sql(
+        "DROP INDEX access_tokens_unique_names; DROP INDEX access_tokens_by_dialect; PRAGMA user_version = 3",
+    )
+    .execute(&mut connection)
+    .await
+    .expect("a database of our own");
+    let mut reference = connect(&path.with_extension("reference")).await;
+    for migration in UP_TO_3 {
+        sqlx::raw_sql(migration).execute(&mut reference).await.expect("a database of our own");
+    }
+    assert_eq!(schema_of(&mut connection).await, schema_of(&mut reference).await);
+    connection.close().await.expect("a database of our own");
+}
+
+#[tokio::test]
+async fn tokens_of_schema_3_are_all_kept_and_their_names_stay_free() {
+    let it = sqlite().await;
+    let mut tokens = vec![limited(1, 5), token(TokenKind::ImageUrl, 2)];
+    for number in [3, 4] {
+        let mut key = token(TokenKind::ApiKey, number);
+        key.about.name = Some("the same name".into());
+        tokens.push(key);
+    }
+    for token in &tokens {
+        it.insert(token).await;
+    }
+    it.take(&[one_use(&tokens[0], 3)]).await;
+    let mut before = Vec::new();
+    for token in &tokens {
+        before.push(format!("{:?}", it.find(token.terms.id).await));
+    }
+    it.store.close().await;
+    put_back_to_3(&it.path()).await;
+    // As schema 3 wrote them.
+    it.sql(r#"UPDATE access_tokens SET terms = '{"permissions":[]}' WHERE substr(id, 1, 3) = 'ak_'"#).await;
+
+    assert_eq!(migrate(&it.location).await.unwrap(), Migrated { from: 3, to: 4 });
+    assert!(check(&it.location).await.unwrap().problems.is_empty());
+    let (store, _) = open(&it.location, master_key(1)).await.unwrap();
+    for (token, before) in tokens.iter().zip(before) {
+        let lookup = countermark_domain::store::Lookup::Id(token.terms.id);
+        let found = store.find(lookup).await.unwrap().found;
+        assert_eq!(found.as_ref().unwrap().terms.dialect, countermark_core::Dialect::Native);
+        assert_eq!(format!("{found:?}"), before);
+    }
+    let digest = store.digest(&format!("value-of-{}", tokens[0].terms.id));
+    let lookup = countermark_domain::store::Lookup::Value(digest);
+    assert!(store.find(lookup).await.unwrap().found.is_some(), "values are found as before");
+    let mut key = token(TokenKind::ApiKey, 9);
+    (key.about.name, key.terms.dialect) =
+        (Some("the same name".into()), countermark_core::Dialect::Contentive);
+    for outcome in ["Done", "NameTaken"] {
+        let credential = fixture::value(outcome);
+        let inserted = store.insert(&key, credential, fixture::audit("token.issue"), None).await.unwrap();
+        assert_eq!(format!("{inserted:?}"), outcome);
+        key.terms.id = fixture::id(TokenKind::ApiKey, 10);
+    }
 }
 
 #[tokio::test]
@@ -28,7 +102,7 @@ async fn a_newer_schema_is_refused() {
     it.store.close().await;
     it.sql("PRAGMA user_version = 99").await;
     let error = open(&it.location, master_key(1)).await.err().unwrap();
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 3 }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 4 }), "{error}");
 }
 
 #[tokio::test]

@@ -109,7 +109,9 @@ fn in_dialect(
 #[test]
 fn a_key_manages_in_its_own_dialect_and_only_native_administrators_in_others() {
     for own in Dialect::ALL {
-        assert_eq!(in_dialect(own, own, &["manage"], "manage"), Ok(()));
+        if own != Dialect::Contentive {
+            assert_eq!(in_dialect(own, own, &["manage"], "manage"), Ok(()));
+        }
         for other in Dialect::ALL.into_iter().filter(|other| *other != own) {
             let of_administrator = in_dialect(own, other, &["*"], "manage");
             let of_manager = in_dialect(own, other, &["manage"], "manage");
@@ -122,6 +124,16 @@ fn a_key_manages_in_its_own_dialect_and_only_native_administrators_in_others() {
             }
         }
     }
+}
+
+#[test]
+fn no_scope_of_contentive_manages_anywhere() {
+    for asked in ["*", "manage", "tokens:reveal"] {
+        let own = in_dialect(Dialect::Contentive, Dialect::Contentive, &["*"], asked);
+        assert_eq!(own, Err(DenyReason::PermissionDenied), "{asked}");
+    }
+    let native = in_dialect(Dialect::Contentive, Dialect::Native, &["*"], "read");
+    assert_eq!(native, Err(DenyReason::WrongType));
 }
 
 #[test]

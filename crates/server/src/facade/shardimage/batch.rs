@@ -80,7 +80,7 @@ async fn answer_to(call: &Call<'_>, part: &Part) -> Answer {
         Ok(asked) => asked,
         Err(problem) => return Answer::refusing(call, problem.into(), None),
     };
-    let answered = match tokens::answer_part(call, &asked).await {
+    match tokens::answer_part(call, &asked).await {
         Some(Ok(response)) => Answer::of(response, &asked),
         Some(Err(fault)) => Answer::refusing(call, fault, Some(&asked)),
         None if asked.path() == "/multipart/mixed" => {
@@ -88,8 +88,7 @@ async fn answer_to(call: &Call<'_>, part: &Part) -> Answer {
             Answer::refusing(call, Problem::invalid_member("", detail).into(), Some(&asked))
         }
         None => Answer::refusing(call, Problem::not_found().into(), Some(&asked)),
-    };
-    answered
+    }
 }
 
 fn request_in(part: &Part) -> Result<Asked, Problem> {

@@ -73,12 +73,15 @@ struct Told {
     message: Message,
 }
 
+/// What is said of a member, and what its `{name}` stand for.
+type Template = (&'static str, BTreeMap<&'static str, String>);
+
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Message {
     Text(String),
     /// A template and its parameters by member.
-    Members(BTreeMap<String, (&'static str, BTreeMap<&'static str, String>)>),
+    Members(BTreeMap<String, Template>),
 }
 
 /// Words a fault.
@@ -153,7 +156,7 @@ fn message_of(problem: &Problem) -> Message {
 }
 
 /// The member's path with dots, and what is said of it; `None` for what concerns the whole body.
-fn templated(error: &MemberError) -> Option<(String, (&'static str, BTreeMap<&'static str, String>))> {
+fn templated(error: &MemberError) -> Option<(String, Template)> {
     let path = error.pointer.trim_start_matches(['/', '?']).replace('/', ".");
     if path.is_empty() {
         return None;
