@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -217,3 +218,23 @@ def test_an_upload_server_that_is_killed_between_gives_the_use_back(chain: Chain
     assert chain.used(token) == 0
     chain.server.restart()
     assert chain.upload(token, picture(), publicId="a").status_code == 200
+
+
+def test_a_client_that_hangs_up_before_its_last_byte_has_begun_nothing(chain: Chain) -> None:
+    token, body = chain.token(limit=1), related(picture(1_000_000), publicId="a")
+    head = (
+        f"POST /multipart/related HTTP/1.1\r\nHost: x\r\nX-Shardimage-Auth-token: {token['value']}\r\n"
+        f"Content-Type: multipart/related; boundary={BOUNDARY}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    for sent in (0, 100, len(body) // 2, len(body) - 1):
+        with socket.create_connection(("127.0.0.1", chain.countermark.port)) as connection:
+            connection.sendall(head.encode() + body[:sent])
+    # Whatever was begun would stand before this one.
+    assert chain.upload(token, picture(), publicId="a").status_code == 200
+    assert chain.used(token) == 1
+
+
+def test_a_stranger_with_a_large_file_can_read_why_it_is_refused(chain: Chain) -> None:
+    for _ in range(3):
+        answer = chain.upload({"value": "2" * 22}, picture(20_000_000), publicId="a")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, 1002)

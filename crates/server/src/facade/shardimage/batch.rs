@@ -30,7 +30,7 @@ const BOUNDARY: &str = "countermark-batch";
     post, path = "/multipart/mixed", operation_id = "shardimage_batch", tag = "Shardimage dialect",
     request_body(content = String, content_type = "multipart/mixed", description = "Requests in parts.", example = json!("--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\nHEAD /secure/v1/access-token/iu_034YCGMODo7rNXJe1rD0Im HTTP/1.1\r\nContent-ID:1\r\nX-Shardimage-Auth-Key:123456789012\r\nX-Shardimage-Auth-Signature:s-00d179dac8603ef19ce4114b776c075d83797222\r\n\r\n\r\n--b--")),
     responses(
-        (status = 200, description = "Answers in parts.", body = String, content_type = "multipart/mixed"),
+        (status = 200, description = "Answers in parts.", body = String, content_type = "multipart/mixed", example = json!("--countermark-batch\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\nHTTP/1.1 200 OK\r\nContent-Id: 1\r\nContent-Length: 0\r\n\r\n\r\n--countermark-batch--\r\n")),
         (status = "4XX", description = "The batch as a whole is refused.", body = ErrorBody)
     ),
     security(("shardimageKey" = [], "shardimageSignature" = []))

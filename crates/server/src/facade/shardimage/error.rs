@@ -55,9 +55,11 @@ pub struct ErrorBody {
     /// Always false.
     #[schema(example = false)]
     success: bool,
+    /// What is wrong.
     error: Told,
 }
 
+/// What is wrong, by number and in words.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ShardimageError)]
 struct Told {

@@ -28,7 +28,9 @@ pub const PATHS: &[&str] = &["/secure/v1", "/multipart", "/upload/v1"];
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            at(tokens::COLLECTION).refusing(refused).post(tokens::create::shardimage_create_access_token),
+            at("/secure/v1/access-token")
+                .refusing(refused)
+                .post(tokens::create::shardimage_create_access_token),
         )
         .service(
             at("/secure/v1/access-token/{id}")

@@ -42,6 +42,24 @@ async fn a_token_that_cannot_upload_is_refused_by_either_way() {
         assert_eq!(refusal(&uploads.remote(&token).await), (status, 1002), "{}", token.id);
     }
     assert!(uploads.target.requests().is_empty());
+    let figures = uploads.send(TestRequest::get().uri("/metrics")).await;
+    let figures = String::from_utf8_lossy(&figures.bytes).into_owned();
+    for (code, count) in [("EXPIRED", 2), ("REVOKED", 2), ("LIMIT_REACHED", 2), ("WRONG_CLOUD", 2)] {
+        let line = format!("countermark_decisions_total{{code=\"{code}\"}} {count}\n");
+        assert!(figures.contains(&line), "each refusal is counted once: {line}{figures}");
+    }
+}
+
+#[actix_web::test]
+async fn whoever_guesses_tokens_is_braked() {
+    let uploads = Uploads::configured(Target::answering(200, "{}"), |config| {
+        config.throttle.burst = 2.try_into().unwrap();
+    });
+    let uploads = uploads.await;
+    let guess = || remote("2222222222222222222222", json!({})).peer_addr("192.0.2.1:9".parse().unwrap());
+    for status in [401, 401, 429] {
+        assert_eq!(refusal(&uploads.send(guess()).await), (status, 1002));
+    }
 }
 
 #[actix_web::test]
