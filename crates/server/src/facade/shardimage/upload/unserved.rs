@@ -59,7 +59,8 @@ pub async fn upload_without_file(
         ("cloudId" = String, Path, description = "The cloud.", example = "mycloud"),
         ("publicId" = String, Path, description = "The image.", example = "cat")
     ),
-    responses((status = 501, description = "Always.", body = ErrorBody))
+    responses((status = 501, description = "Always.", body = ErrorBody)),
+    security(("shardimageUploadToken" = []))
 )]
 pub async fn modify_image(request: HttpRequest, payload: Payload) -> Result<HttpResponse, DialectError> {
     let refusal = Refusal::NotImplemented("images are not stored here and cannot be modified");
