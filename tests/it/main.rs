@@ -6,6 +6,7 @@ mod bad_input;
 mod burst;
 mod clock;
 mod cloudpaste;
+mod compatibility;
 mod concurrency;
 mod contentive;
 mod documents;
