@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, ResponseError};
 use countermark_core::Dialect;
 use countermark_domain::{Caller, DomainError, Service};
 
-use super::dialect_error::Fault;
+use super::dialect_error::{DialectError, Fault};
 use crate::client_address::client_address;
 use crate::native::error::problem;
 use crate::request_id::RequestId;
@@ -64,6 +64,19 @@ impl<'a> Call<'a> {
         let mut caller = found.map_err(|error| self.failed(error))?;
         caller.request_id.clone_from(&self.request_id);
         Ok(caller)
+    }
+
+    /// Logs what went wrong inside, where it is only a part of the answer: whole answers are logged as they leave.
+    pub fn log_fault(&self, worded: &DialectError) {
+        if worded.status_code().is_server_error() {
+            let (status, cause) = (worded.status_code().as_u16(), worded.cause().unwrap_or_default());
+            tracing::error!(
+                request_id = self.request_id().unwrap_or_default(),
+                status,
+                cause,
+                "a part failed"
+            );
+        }
     }
 
     /// The failure itself; 429 if it is one of authentication and this address has had too many of them.

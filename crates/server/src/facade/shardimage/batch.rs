@@ -111,11 +111,7 @@ impl Answer {
 
     fn refusing(call: &Call<'_>, fault: Fault, asked: Option<&Asked>) -> Self {
         let worded = worded(fault);
-        if worded.status_code().is_server_error() {
-            let (status, cause) = (worded.status_code().as_u16(), worded.cause().unwrap_or_default());
-            let request_id = call.request_id().unwrap_or_default();
-            tracing::error!(request_id, status, cause, "a part of a batch failed");
-        }
+        call.log_fault(&worded);
         Self::rendered(worded.error_response(), asked)
     }
 
