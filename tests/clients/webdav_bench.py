@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sysconfig
@@ -123,9 +124,48 @@ def native_key(countermark: Countermark, permissions: Sequence[str], base_path: 
     return Key(token["value"], enable)
 
 
+# The bits of CloudPaste's document.
+BITS = {
+    "text:share": 1,
+    "file:share": 2,
+    "text:manage": 4,
+    "file:manage": 8,
+    "mount:view": 256,
+    "mount:upload": 512,
+    "mount:copy": 1024,
+    "mount:rename": 2048,
+    "mount:delete": 4096,
+    "webdav:read": 65536,
+    "webdav:manage": 131072,
+}
+
+
+def cloudpaste_key(countermark: Countermark, permissions: Sequence[str], base_path: str, storages: object) -> Key:
+    """A key as CloudPaste's clients make it; every bit stands for the permission `*`."""
+    bits = sum(BITS.values() if "*" in permissions else (BITS[permission] for permission in permissions))
+    key = {"name": f"key {next(NUMBERS)}", "permissions": bits, "basic_path": base_path, "is_enable": 1}
+    made = countermark.call("POST", "/api/admin/api-keys", json=key | {"expires_at": None})
+    assert made.status_code == 201, made.text
+    data = made.json()["data"]
+    address = f"/api/admin/api-keys/{data['id']}"
+    if storages is not None:
+        # There an empty list opens all storages: one that nobody asks for stands for none.
+        listed = countermark.call("PUT", f"{address}/storage-acl", json={"storage_config_ids": storages or ["none"]})
+        assert listed.status_code == 200, listed.text
+
+    def enable(is_enabled: bool) -> None:
+        answer = countermark.call("PUT", address, json={"is_enable": is_enabled})
+        assert answer.status_code == 200, answer.text
+
+    return Key(data["key"], enable)
+
+
+NUMBERS = itertools.count(1)
+
 # Every test runs with the keys of every maker.
 MAKERS: dict[str, Callable[[Countermark, Sequence[str], str, object], Key]] = {
     "native": native_key,
+    "cloudpaste": cloudpaste_key,
 }
 
 

@@ -5,12 +5,12 @@ use countermark_core::{DenyReason, TokenId, UploadParameters};
 use countermark_domain::store::Upload;
 use countermark_domain::{Credential, DomainError, UploadAnswer, UploadAsker, UploadOrder};
 use tokio::sync::OwnedSemaphorePermit;
-use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::image::Image;
 use super::report::Report;
 use super::target::{Content, TargetFailure};
+use crate::facade::log;
 use crate::state::AppState;
 
 /// Stands for this room where uploads name the key that began them: no key has this id, which is no UUID of any time.
@@ -122,9 +122,7 @@ async fn give_back(state: &AppState, upload: &Upload, is_stored: bool) {
     match state.service.abort_upload(itself(), upload.id).await {
         Ok(_) if is_stored => state.shardimage_target.withdraw(upload.id).await,
         Ok(_) => {}
-        Err(_) => {
-            warn!(upload = %upload.id, "an upload could not be aborted; its use goes back at its deadline")
-        }
+        Err(_) => log::use_goes_back_late(upload.id),
     }
 }
 

@@ -10,11 +10,11 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::warn;
 
 use super::form::Form;
 use super::report::{LONGEST_REPORT, Report};
 use crate::config::FacadeSettings;
+use crate::facade::log;
 
 /// Most files in memory at once.
 const FILES_AT_ONCE: usize = 8;
@@ -125,7 +125,7 @@ impl UploadTarget {
         let told = client.delete(url).timeout(TIME_TO_WITHDRAW).send().await;
         if !told.is_ok_and(|answer| answer.status().is_success() || answer.status() == StatusCode::NOT_FOUND)
         {
-            warn!(upload = %id, "the upload target may keep the file of an upload that has not completed");
+            log::file_may_be_left(id);
         }
     }
 }
@@ -195,7 +195,7 @@ fn client() -> Client {
     // An error says only that somebody else has installed one before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     builder().build().unwrap_or_else(|_| {
-        warn!("the machine has no certificate authorities: an upload target with https:// will fail");
+        log::machine_has_no_authorities();
         builder().tls_certs_only([]).build().expect("only reading the machine's authorities can fail")
     })
 }
