@@ -7,6 +7,7 @@ use countermark_domain::store::{
     AuditEntry, Change, Changed, IDEMPOTENCY_SECONDS, Inserted, KeptAnswer, NewCredential, Position,
     StoreError,
 };
+use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::credential::{self, Stored};
@@ -94,8 +95,7 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
         "INSERT INTO access_tokens (id, name, description, owner, labels, not_before, terms, auto_delete, sweep_at,
                                     recoverable, preview, dialect, created_at, updated_at, created_by, notify,
                                     expiring_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-         ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )
     .bind(token.terms.id.to_string())
     .bind(&about.name)
@@ -115,9 +115,8 @@ async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     .bind(notify(token))
     .bind(optional(notice::expiring_at(token)))
     .execute(connection)
-    .await
-    .map_err(unavailable)?;
-    Ok(done.rows_affected() == 1)
+    .await;
+    name_was_free(done)
 }
 
 async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Result<(), StoreError> {
@@ -201,7 +200,7 @@ pub(crate) async fn update(
 async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Result<bool, StoreError> {
     let about = &token.about;
     let done = sqlx::query(
-        "UPDATE OR IGNORE access_tokens
+        "UPDATE access_tokens
          SET name = ?2, description = ?3, owner = ?4, labels = ?5, not_before = ?6, terms = ?7, auto_delete = ?8,
              sweep_at = ?9, updated_at = ?10, notify = ?11,
              expiring_at = iif(?12 IS expiring_told, NULL, ?12)
@@ -220,9 +219,20 @@ async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Resul
     .bind(notify(token))
     .bind(optional(notice::expiring_at(token)))
     .execute(connection)
-    .await
-    .map_err(unavailable)?;
-    Ok(done.rows_affected() == 1)
+    .await;
+    name_was_free(done)
+}
+
+/// The columns of the index that holds names to be unique, as SQLite names them where it refuses a row.
+const UNIQUE_NAMES: &str = "access_tokens.dialect, access_tokens.name";
+
+/// A refused statement has changed nothing, and the transaction around it goes on.
+fn name_was_free(done: Result<SqliteQueryResult, sqlx::Error>) -> Result<bool, StoreError> {
+    match done {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(error)) if error.message().contains(UNIQUE_NAMES) => Ok(false),
+        Err(error) => Err(unavailable(error)),
+    }
 }
 
 /// What a regeneration replaces: the secret half, and what is shown of it.
