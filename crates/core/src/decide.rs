@@ -163,8 +163,8 @@ pub struct Management<'a> {
 /// Allows or refuses a management call by an API key: its life, its dialect, its networks and `permission` are judged, its
 /// place is not, since that bounds what the call may touch (see [`crate::rights`]), and it takes no use.
 ///
-/// A key manages in its own dialect only, except that native administrators manage in all of them. Contentive's API tokens
-/// manage nowhere: their scopes, `*` too, speak of content alone.
+/// A native key manages natively what it is permitted, and an administrator in every dialect. A key of a foreign dialect is
+/// no administrator whatever it holds: it can be granted its dialect's own management, where there is any, and no more.
 ///
 /// # Errors
 /// The first refusal in the order of [`DenyReason`].
@@ -196,12 +196,21 @@ pub fn decide_management(terms: &Terms, call: &Management<'_>, now: UnixSeconds)
     let is_near = api.source_networks.as_ref().is_none_or(|networks| {
         call.address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
     });
-    let manages = terms.dialect != Dialect::Contentive;
-    if manages && is_near { Ok(()) } else { Err(DenyReason::PermissionDenied) }
+    let is_grantable = is_native || grantable(terms.dialect).contains(&call.permission);
+    if is_grantable && is_near { Ok(()) } else { Err(DenyReason::PermissionDenied) }
 }
 
 /// The permission that only administrators have.
 const ADMINISTRATOR: &str = "*";
+
+/// What of its management a foreign dialect grants to keys of its own.
+const fn grantable(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Imgbed => &["manage"],
+        Dialect::Shardimage => &["tokens:read", "tokens:write"],
+        Dialect::Native | Dialect::Query | Dialect::Cloudpaste | Dialect::Contentive => &[],
+    }
+}
 
 /// What is known of an upload when it begins.
 #[derive(Clone, Copy, Debug, Default)]

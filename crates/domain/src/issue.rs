@@ -71,7 +71,8 @@ impl Service {
         self.issue_under(id, caller, draft, repeatable).await
     }
 
-    /// Issues an upload token or API key whose value of a foreign form is made from its id.
+    /// Issues an upload token or API key whose value of a foreign form is made from its id and its expiry, which may be
+    /// that of the caller.
     ///
     /// # Errors
     /// As [`Service::issue`], and those of `value`.
@@ -79,12 +80,13 @@ impl Service {
         &self,
         caller: &Caller,
         mut draft: Draft,
-        value: impl FnOnce(TokenId) -> Result<Zeroizing<String>, DomainError>,
+        value: impl FnOnce(TokenId, Option<UnixSeconds>) -> Result<Zeroizing<String>, DomainError>,
     ) -> Result<Issued, DomainError> {
         let id = self.new_token_id(kind(&draft.purpose));
+        let expiry = draft.expiry.map(|expiry| expiry.instant(self.now())).or(caller.terms().expiry);
         match &mut draft.purpose {
             PurposeDraft::Upload { value: foreign, .. } | PurposeDraft::ApiKey { value: foreign, .. } => {
-                *foreign = Some(value(id)?);
+                *foreign = Some(value(id, expiry)?);
             }
             PurposeDraft::ImageUrl { .. } => {}
         }

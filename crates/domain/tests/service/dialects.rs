@@ -342,7 +342,7 @@ async fn the_holder_of_a_value_is_told_of_it_or_why_it_is_over() {
 #[tokio::test]
 async fn a_value_may_be_made_from_the_id_of_the_token_that_is_being_issued() {
     let here = Installation::new().await;
-    let named_by = |id: TokenId| Ok(zeroize::Zeroizing::new(format!("value of {id}").replace(' ', "-")));
+    let named_by = |id: TokenId, _| Ok(zeroize::Zeroizing::new(format!("value of {id}").replace(' ', "-")));
     let issued =
         here.service.issue_naming(&here.admin, named(Dialect::Contentive, "n"), named_by).await.unwrap();
     let expected = format!("value-of-{}", issued.token.terms.id);
@@ -352,7 +352,7 @@ async fn a_value_may_be_made_from_the_id_of_the_token_that_is_being_issued() {
         issued.token.terms.id
     );
 
-    let fails = |_| Err(DomainError::Invalid { pointer: "/scopes", detail: "expected fewer" });
+    let fails = |_, _| Err(DomainError::Invalid { pointer: "/scopes", detail: "expected fewer" });
     let refused = here.service.issue_naming(&here.admin, named(Dialect::Contentive, "m"), fails).await;
     assert!(matches!(refused, Err(DomainError::Invalid { pointer: "/scopes", .. })));
     assert!(here.service.named(Dialect::Contentive, "m").await.unwrap().is_none());

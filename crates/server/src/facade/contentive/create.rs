@@ -3,8 +3,8 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_core::{Permission, TokenId};
-use countermark_domain::{DomainError, Draft, Expiry, PurposeDraft, Service};
+use countermark_core::{Permission, TokenId, UnixSeconds};
+use countermark_domain::{DomainError, Draft, PurposeDraft, Service};
 use zeroize::Zeroizing;
 
 use super::administrator::administrator;
@@ -46,7 +46,7 @@ async fn created(request: &HttpRequest, payload: Payload, state: &AppState) -> R
     let (draft, status) = json::read::<CreateRequest>(&bytes)?.draft()?;
     let service = call.service();
     let described = Described::of(&draft);
-    let value = |id| described.token(service, id, status.name());
+    let value = |id, expiry| described.token(service, id, status.name(), expiry);
     let issued = service.issue_naming(&caller, draft, value).await?;
     let value = issued.value.as_deref().map(String::as_str);
     Ok(answer(StatusCode::CREATED, &ApiUser::of(&issued.token, value, service.now())))
@@ -56,7 +56,6 @@ async fn created(request: &HttpRequest, payload: Payload, state: &AppState) -> R
 struct Described {
     name: String,
     scopes: Vec<Permission>,
-    expiry: Option<Expiry>,
 }
 
 impl Described {
@@ -65,11 +64,16 @@ impl Described {
             PurposeDraft::ApiKey { permissions, .. } => permissions.clone(),
             PurposeDraft::ImageUrl { .. } | PurposeDraft::Upload { .. } => Vec::new(),
         };
-        Self { name: draft.name.clone().unwrap_or_default(), scopes, expiry: draft.expiry }
+        Self { name: draft.name.clone().unwrap_or_default(), scopes }
     }
 
-    fn token(&self, service: &Service, id: TokenId, status: &str) -> Result<Zeroizing<String>, DomainError> {
-        let expiry = self.expiry.map(|expiry| expiry.instant(service.now()));
+    fn token(
+        &self,
+        service: &Service,
+        id: TokenId,
+        status: &str,
+        expiry: Option<UnixSeconds>,
+    ) -> Result<Zeroizing<String>, DomainError> {
         let scopes = Subject::names(&self.scopes);
         Subject { id, name: &self.name, scopes, status, expiry }.token(service)
     }

@@ -113,3 +113,17 @@ async fn logging_out_is_answered_and_does_not_pretend() {
     assert_eq!(answer.status, 200);
     assert!(text(&answer.body["message"]).contains("holds until its end"));
 }
+
+/// Natively a key can be given any permission: that makes it no administrator of the dialect in which it was issued.
+#[actix_web::test]
+async fn a_key_that_was_given_every_permission_natively_manages_nothing_here() {
+    let it = Installation::new().await;
+    let (_, value) = usable(&it, json!({"role": "GUEST", "permissions": 256})).await;
+    let found = it.get(&it.admin, "/v1/access-tokens?dialect=cloudpaste").await;
+    let path = format!("/v1/access-tokens/{}", found.body["items"][0]["id"].as_str().unwrap());
+    assert_eq!(it.call(&it.admin, "PATCH", &path, json!({"permissions": ["*"]})).await.status, 200);
+    assert_eq!(it.get(&value, KEYS).await.status, 403);
+    assert_eq!(it.call(&value, "POST", KEYS, json!({"name": "mine"})).await.status, 403);
+    let login = json!({"username": "admin", "password": value});
+    assert_ne!(it.call("", "POST", "/api/admin/login", login).await.status, 200);
+}

@@ -308,3 +308,15 @@ async fn a_token_that_was_revoked_natively_is_inactive_and_cannot_be_changed_but
     assert_eq!(decide(&it, &user["token"], "a").await, "REVOKED");
     assert_eq!(it.call(&it.admin, "DELETE", &path(&user), Value::Null).await.status, 204);
 }
+
+#[actix_web::test]
+async fn s4_10_a_token_says_the_end_that_its_maker_hands_on() {
+    let it = Installation::new().await;
+    let end = it.state.service.now().get() + 3600;
+    let (_, bound) = it.key(json!({"permissions": ["*"], "expiry": end})).await;
+    let body = json!({"name": "bound", "status": "active", "scopes": []});
+    let made = it.call(&bound, "POST", USERS, body).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert!(made.body["expire_at"].is_string());
+    assert_eq!(part(&made.body["token"], 1)["exp"], end);
+}
