@@ -3,8 +3,8 @@
 //! argon2id is meant to be slow, so hashes run in a small pool with a bounded queue, and a proven password is remembered
 //! by a keyed digest until the token's revision changes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -14,7 +14,7 @@ use quick_cache::sync;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::error::DomainError;
@@ -111,16 +111,39 @@ impl Viewers {
     }
 }
 
-/// So many slow works at once, and a bounded line before them.
+/// So many threads for slow work, and a bounded line before them.
+///
+/// Threads of their own, and always the same: each hash takes 19 MiB, and the allocator keeps for every thread what its
+/// hashes have needed. On the runtime's many threads that came to hundreds of MiB.
 struct Line {
-    slots: Arc<Semaphore>,
+    waiting: mpsc::Sender<Job>,
     width: usize,
     present: AtomicUsize,
 }
 
+/// Works and answers, unless nobody waits for the answer any more.
+type Job = Box<dyn FnOnce() + Send>;
+
 impl Line {
     fn new(width: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(width)), width, present: AtomicUsize::new(0) }
+        let (waiting, line) = mpsc::channel::<Job>();
+        let line = Arc::new(Mutex::new(line));
+        for _ in 0..width {
+            let line = Arc::clone(&line);
+            std::thread::Builder::new()
+                .name("passwords".to_owned())
+                .spawn(move || {
+                    loop {
+                        let next = line.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                        match next {
+                            Ok(job) => job(),
+                            Err(mpsc::RecvError) => return,
+                        }
+                    }
+                })
+                .expect("the process may start a thread");
+        }
+        Self { waiting, width, present: AtomicUsize::new(0) }
     }
 
     async fn run<T: Send + 'static>(
@@ -132,12 +155,14 @@ impl Line {
             return Err(DomainError::Overloaded);
         }
         let _leaves = Leaves(&self.present);
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| DomainError::Overloaded)?;
-        // The slot goes with the work: a caller that gives up must not let a third hash start beside it.
-        let worked = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            work()
+        let (answer, worked) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            if !answer.is_closed() {
+                // Whoever left meanwhile does not want it.
+                let _ = answer.send(work());
+            }
         });
+        self.waiting.send(job).map_err(|_| DomainError::Overloaded)?;
         worked.await.map_err(|_| DomainError::Overloaded)
     }
 }
@@ -212,6 +237,42 @@ mod tests {
         assert!(proven("bob", "password").await);
         assert!(!proven("alice", "password").await && !proven("bob", "open sesame").await);
         assert!(!proven("carol", "open sesame").await);
+    }
+
+    #[tokio::test]
+    async fn a_line_is_as_wide_as_it_says_and_bounded_and_skips_those_who_left() {
+        let line = Arc::new(Line::new(1));
+        let (open, closed) = std::sync::mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let line = Arc::clone(&line);
+            async move { line.run(move || closed.recv()).await.is_ok() }
+        });
+        while line.present.load(Ordering::Acquire) < 1 {
+            tokio::task::yield_now().await;
+        }
+        let worked = Arc::new(AtomicUsize::new(0));
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING {
+            let (line, worked) = (Arc::clone(&line), Arc::clone(&worked));
+            waiting.push(tokio::spawn(async move {
+                line.run(move || worked.fetch_add(1, Ordering::AcqRel)).await.is_ok()
+            }));
+        }
+        while line.present.load(Ordering::Acquire) < WAITING + 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(line.run(|| ()).await, Err(DomainError::Overloaded)));
+        waiting.pop().unwrap().abort();
+        while line.present.load(Ordering::Acquire) > WAITING {
+            tokio::task::yield_now().await;
+        }
+        open.send(()).unwrap();
+        assert!(first.await.unwrap());
+        for one in waiting {
+            assert!(one.await.unwrap());
+        }
+        assert!(line.run(|| ()).await.is_ok());
+        assert_eq!(worked.load(Ordering::Acquire), WAITING - 1);
     }
 
     #[tokio::test]
