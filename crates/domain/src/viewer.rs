@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use countermark_core::{Terms, ViewerPassword};
 use hmac::{Hmac, KeyInit, Mac};
 use quick_cache::sync;
@@ -45,7 +45,7 @@ impl Viewers {
         rng.fill(&mut *remembering_key);
         let mut password = [0; 32];
         rng.fill(&mut password);
-        let nobody = hash(&password, rng);
+        let nobody = hash(&password, rng, &mut Memory::new());
         Self {
             verifying: Line::new(VERIFYING),
             hashing: Line::new(HASHING),
@@ -78,7 +78,7 @@ impl Viewers {
             ViewerPassword::Msha1(hex) => (self.nobody.clone(), Some(is_msha1(password, &hex))),
         };
         let password = Zeroizing::new(password.to_owned());
-        let fits_argon2 = self.verifying.run(move || is_argon2id(&password, &argon2id)).await?;
+        let fits_argon2 = self.verifying.run(move |memory| is_argon2id(&password, &argon2id, memory)).await?;
         let fits = known.is_some() && fits_legacy.unwrap_or(fits_argon2);
         if fits {
             self.proven.insert(remembered, ());
@@ -96,7 +96,7 @@ impl Viewers {
         rng: Arc<dyn Rng>,
     ) -> Result<ViewerPassword, DomainError> {
         let password = Zeroizing::new(password.to_owned());
-        self.hashing.run(move || hash(password.as_bytes(), &*rng)).await
+        self.hashing.run(move |memory| hash(password.as_bytes(), &*rng, memory)).await
     }
 
     fn remembering_digest(&self, terms: &Terms, user: &str, password: &str) -> [u8; 32] {
@@ -113,8 +113,8 @@ impl Viewers {
 
 /// So many threads for slow work, and a bounded line before them.
 ///
-/// Threads of their own, and always the same: each hash takes 19 MiB, and the allocator keeps for every thread what its
-/// hashes have needed. On the runtime's many threads that came to hundreds of MiB.
+/// Threads of their own, each with the memory for its hashes: 19 MiB a hash, taken and freed on the runtime's many threads,
+/// came to hundreds of MiB that the allocator kept.
 struct Line {
     waiting: mpsc::Sender<Job>,
     width: usize,
@@ -122,7 +122,10 @@ struct Line {
 }
 
 /// Works and answers, unless nobody waits for the answer any more.
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// What argon2 fills; as long as its parameters ask for.
+type Memory = Vec<Block>;
 
 impl Line {
     fn new(width: usize) -> Self {
@@ -133,10 +136,11 @@ impl Line {
             std::thread::Builder::new()
                 .name("passwords".to_owned())
                 .spawn(move || {
+                    let mut memory = Memory::new();
                     loop {
                         let next = line.lock().unwrap_or_else(PoisonError::into_inner).recv();
                         match next {
-                            Ok(job) => job(),
+                            Ok(job) => job(&mut memory),
                             Err(mpsc::RecvError) => return,
                         }
                     }
@@ -148,7 +152,7 @@ impl Line {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, DomainError> {
         if self.present.fetch_add(1, Ordering::AcqRel) >= WAITING + self.width {
             self.present.fetch_sub(1, Ordering::AcqRel);
@@ -156,10 +160,10 @@ impl Line {
         }
         let _leaves = Leaves(&self.present);
         let (answer, worked) = oneshot::channel();
-        let job: Job = Box::new(move || {
+        let job: Job = Box::new(move |memory| {
             if !answer.is_closed() {
                 // Whoever left meanwhile does not want it.
-                let _ = answer.send(work());
+                let _ = answer.send(work(memory));
             }
         });
         self.waiting.send(job).map_err(|_| DomainError::Overloaded)?;
@@ -176,22 +180,47 @@ impl Drop for Leaves<'_> {
 }
 
 /// OWASP's second recommended setting for argon2id: 19 MiB, 2 passes, 1 lane.
-fn argon2id() -> Argon2<'static> {
-    let params = Params::new(19 * 1024, 2, 1, None).expect("the parameters are within argon2's ranges");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+fn usual() -> Params {
+    Params::new(19 * 1024, 2, 1, None).expect("the parameters are within argon2's ranges")
 }
 
-fn hash(password: &[u8], rng: &dyn Rng) -> ViewerPassword {
+fn argon2id(
+    password: &[u8],
+    salt: &[u8],
+    params: Params,
+    memory: &mut Memory,
+) -> argon2::Result<[u8; HASH_BYTES]> {
+    memory.resize(params.block_count(), Block::default());
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut hash = [0; HASH_BYTES];
+    argon2.hash_password_into_with_memory(password, salt, &mut hash, &mut memory[..])?;
+    Ok(hash)
+}
+
+const HASH_BYTES: usize = Params::DEFAULT_OUTPUT_LEN;
+
+fn hash(password: &[u8], rng: &dyn Rng, memory: &mut Memory) -> ViewerPassword {
     let mut salt = [0; 16];
     rng.fill(&mut salt);
-    let hash =
-        argon2id().hash_password_with_salt(password, &salt).expect("a 16-byte salt and any password hash");
-    ViewerPassword::Argon2id(hash.to_string().into())
+    let hash = argon2id(password, &salt, usual(), memory).expect("a 16-byte salt and any password hash");
+    let phc = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&usual()).expect("three numbers fit"),
+        salt: Some(Salt::new(&salt).expect("16 bytes are a salt")),
+        hash: Some(Output::new(&hash).expect("32 bytes are a hash")),
+    };
+    ViewerPassword::Argon2id(phc.to_string().into())
 }
 
-fn is_argon2id(password: &str, kept: &ViewerPassword) -> bool {
+fn is_argon2id(password: &str, kept: &ViewerPassword, memory: &mut Memory) -> bool {
     let ViewerPassword::Argon2id(phc) = kept else { return false };
-    PasswordHash::new(phc).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
+    let Ok(kept) = PasswordHash::new(phc) else { return false };
+    let (Ok(params), Some(salt), Some(expected)) = (Params::try_from(&kept), &kept.salt, &kept.hash) else {
+        return false;
+    };
+    argon2id(password.as_bytes(), salt.as_ref(), params, memory)
+        .is_ok_and(|hash| hash.ct_eq(expected.as_bytes()).into())
 }
 
 /// Shardimage's legacy form: hex sha1(raw20(sha1 password) ‖ hex40(sha1 password)), unsalted.
@@ -217,6 +246,16 @@ mod tests {
         let kept = "3b30eff44ca0646eb0e58e1da6e8bd62e12af7e7";
         assert!(is_msha1("password", kept));
         assert!(!is_msha1("Password", kept) && !is_msha1("password", ""));
+    }
+
+    #[test]
+    fn a_hash_of_the_reference_implementation_fits_its_password_only() {
+        // From the tests of phc-winner-argon2, with other parameters than ours.
+        let phc = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let kept = ViewerPassword::Argon2id(phc.into());
+        let mut memory = Memory::new();
+        assert!(is_argon2id("password", &kept, &mut memory));
+        assert!(!is_argon2id("Password", &kept, &mut memory));
     }
 
     #[tokio::test]
@@ -245,7 +284,7 @@ mod tests {
         let (open, closed) = std::sync::mpsc::channel::<()>();
         let first = tokio::spawn({
             let line = Arc::clone(&line);
-            async move { line.run(move || closed.recv()).await.is_ok() }
+            async move { line.run(move |_| closed.recv()).await.is_ok() }
         });
         while line.present.load(Ordering::Acquire) < 1 {
             tokio::task::yield_now().await;
@@ -255,13 +294,13 @@ mod tests {
         for _ in 0..WAITING {
             let (line, worked) = (Arc::clone(&line), Arc::clone(&worked));
             waiting.push(tokio::spawn(async move {
-                line.run(move || worked.fetch_add(1, Ordering::AcqRel)).await.is_ok()
+                line.run(move |_| worked.fetch_add(1, Ordering::AcqRel)).await.is_ok()
             }));
         }
         while line.present.load(Ordering::Acquire) < WAITING + 1 {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(line.run(|| ()).await, Err(DomainError::Overloaded)));
+        assert!(matches!(line.run(|_| ()).await, Err(DomainError::Overloaded)));
         waiting.pop().unwrap().abort();
         while line.present.load(Ordering::Acquire) > WAITING {
             tokio::task::yield_now().await;
@@ -271,7 +310,7 @@ mod tests {
         for one in waiting {
             assert!(one.await.unwrap());
         }
-        assert!(line.run(|| ()).await.is_ok());
+        assert!(line.run(|_| ()).await.is_ok());
         assert_eq!(worked.load(Ordering::Acquire), WAITING - 1);
     }
 
