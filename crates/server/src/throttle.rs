@@ -1,10 +1,14 @@
-//! Brakes on failed authentications, per client address. Correct keys are never braked, so the hot path pays nothing.
+//! Brakes on failed authentications, per client address. Random values are looked up whatever has failed before, so the hot
+//! path pays nothing; values that people may have chosen are not, while their client is over its allowance.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::{Clock, DefaultClock, Reference};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
@@ -15,12 +19,15 @@ use crate::problem::Problem;
 const MOST_ADDRESSES: usize = 65_536;
 /// After how many failures the addresses that have recovered are forgotten.
 const SWEEP_EVERY: u32 = 1_024;
+/// Stands for all strangers once there are too many.
+const STRANGERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// Counts failures by address: a burst is free, then so many a second.
 pub struct FailureThrottle<C: Clock = DefaultClock> {
     limiter: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, C, NoOpMiddleware<C::Instant>>,
     clock: C,
     failures: AtomicU32,
+    spent: RwLock<HashMap<IpAddr, C::Instant>>,
 }
 
 impl FailureThrottle {
@@ -35,7 +42,7 @@ impl<C: Clock + Clone> FailureThrottle<C> {
     pub fn with_clock(burst: NonZeroU32, per_second: NonZeroU32, clock: C) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(burst);
         let limiter = RateLimiter::dashmap_with_clock(quota, clock.clone());
-        Self { limiter, clock, failures: AtomicU32::new(0) }
+        Self { limiter, clock, failures: AtomicU32::new(0), spent: RwLock::default() }
     }
 
     /// Records a failed authentication and gives the answer: `failure` itself, or 429 with `Retry-After` once the
@@ -43,15 +50,27 @@ impl<C: Clock + Clone> FailureThrottle<C> {
     pub fn failed(&self, client: Option<IpAddr>, failure: Problem) -> Problem {
         let Some(client) = client else { return failure };
         if self.failures.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.limiter.retain_recent();
+            self.sweep();
         }
-        match self.limiter.check_key(&self.allowance_of(client)) {
+        let allowance = self.allowance_of(client);
+        match self.limiter.check_key(&allowance) {
             Ok(()) => failure,
             Err(until) => {
-                let wait = until.wait_time_from(self.clock.now());
-                Problem::throttled(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
+                self.remember(allowance, until.earliest_possible());
+                Problem::throttled(whole_seconds(until.wait_time_from(self.clock.now())))
             }
         }
+    }
+
+    /// For how many seconds this client is over its allowance: since a failure that was answered 429, until the next one
+    /// would not be. Takes nothing of the allowance. `None` for a client without an address.
+    pub fn is_spent(&self, client: Option<IpAddr>) -> Option<u64> {
+        let allowance = self.allowance_of(client?);
+        let spent = self.spent.read().unwrap_or_else(PoisonError::into_inner);
+        let strangers = || spent.get(&STRANGERS).filter(|_| spent.len() >= MOST_ADDRESSES);
+        let until = *spent.get(&allowance).or_else(strangers)?;
+        let wait: Duration = until.duration_since(self.clock.now()).into();
+        (!wait.is_zero()).then(|| whole_seconds(wait))
     }
 
     /// How many addresses are remembered.
@@ -59,10 +78,23 @@ impl<C: Clock + Clone> FailureThrottle<C> {
         self.limiter.len()
     }
 
+    fn remember(&self, allowance: IpAddr, until: C::Instant) {
+        let mut spent = self.spent.write().unwrap_or_else(PoisonError::into_inner);
+        let has_room = spent.len() < MOST_ADDRESSES || spent.contains_key(&allowance);
+        spent.insert(if has_room { allowance } else { STRANGERS }, until);
+    }
+
+    /// Forgets the addresses that have recovered.
+    fn sweep(&self) {
+        self.limiter.retain_recent();
+        let now = self.clock.now();
+        self.spent.write().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+    }
+
     /// A whole /64 of IPv6 is one client, since it costs nothing to have one.
     fn allowance_of(&self, client: IpAddr) -> IpAddr {
         if self.limiter.len() >= MOST_ADDRESSES {
-            return IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+            return STRANGERS;
         }
         match client.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),
@@ -71,10 +103,13 @@ impl<C: Clock + Clone> FailureThrottle<C> {
     }
 }
 
+/// Rounded up, and at least one.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use actix_web::ResponseError;
     use governor::clock::FakeRelativeClock;
 
@@ -132,5 +167,56 @@ mod tests {
             fail(&throttle, "192.0.2.1");
         }
         assert!(throttle.remembered() <= 2);
+    }
+    fn is_spent(throttle: &FailureThrottle<FakeRelativeClock>, client: &str) -> Option<u64> {
+        throttle.is_spent(Some(client.parse().unwrap()))
+    }
+
+    #[test]
+    fn an_address_is_spent_from_its_first_429_until_it_has_an_attempt_again() {
+        let (throttle, clock) = throttle(2);
+        for _ in 0..2 {
+            fail(&throttle, "192.0.2.1");
+            assert_eq!(is_spent(&throttle, "192.0.2.1"), None);
+        }
+        assert_eq!(fail(&throttle, "192.0.2.1"), "THROTTLED");
+        for _ in 0..100 {
+            assert_eq!(is_spent(&throttle, "192.0.2.1"), Some(1), "asking changes nothing");
+        }
+        assert_eq!(is_spent(&throttle, "192.0.2.2"), None, "another client is free");
+        assert_eq!(throttle.is_spent(None), None);
+        clock.advance(Duration::from_millis(999));
+        assert_eq!(is_spent(&throttle, "192.0.2.1"), Some(1));
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(is_spent(&throttle, "192.0.2.1"), None);
+        assert_eq!(fail(&throttle, "192.0.2.1"), "UNAUTHENTICATED", "asking took nothing");
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_spent_as_a_whole() {
+        let (throttle, _clock) = throttle(1);
+        fail(&throttle, "2001:db8::1");
+        fail(&throttle, "2001:db8::2");
+        assert_eq!(is_spent(&throttle, "2001:db8::3"), Some(1));
+        assert_eq!(is_spent(&throttle, "2001:db8:0:1::3"), None);
+    }
+
+    #[test]
+    fn spent_addresses_are_bounded_and_forgotten_too() {
+        let (throttle, clock) = throttle(1);
+        for address in 0..80_000u32 {
+            let client = Some(IpAddr::V4(address.into()));
+            throttle.failed(client, Problem::unauthenticated());
+            throttle.failed(client, Problem::unauthenticated());
+        }
+        let remembered = || throttle.spent.read().unwrap().len();
+        assert!((2..=MOST_ADDRESSES + 1).contains(&remembered()), "{}", remembered());
+        assert_eq!(is_spent(&throttle, "198.51.100.1"), Some(1), "strangers share one allowance");
+        clock.advance(Duration::from_secs(60));
+        for _ in 0..SWEEP_EVERY {
+            fail(&throttle, "192.0.2.1");
+        }
+        assert!(remembered() <= 2);
+        assert_eq!(is_spent(&throttle, "198.51.100.1"), None);
     }
 }
