@@ -48,18 +48,18 @@ impl<C: Clock + Clone> FailureThrottle<C> {
     /// Records a failed authentication and gives the answer: `failure` itself, or 429 with `Retry-After` once the
     /// burst is spent. A client without an address (a Unix socket) is not braked.
     pub fn failed(&self, client: Option<IpAddr>, failure: Problem) -> Problem {
-        let Some(client) = client else { return failure };
+        self.count(client).map_or(failure, Problem::throttled)
+    }
+
+    /// Counts a failed authentication: the seconds until the next one would be within the allowance, if this was not.
+    pub fn count(&self, client: Option<IpAddr>) -> Option<u64> {
         if self.failures.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.sweep();
         }
-        let allowance = self.allowance_of(client);
-        match self.limiter.check_key(&allowance) {
-            Ok(()) => failure,
-            Err(until) => {
-                self.remember(allowance, until.earliest_possible());
-                Problem::throttled(whole_seconds(until.wait_time_from(self.clock.now())))
-            }
-        }
+        let allowance = self.allowance_of(client?);
+        let until = self.limiter.check_key(&allowance).err()?;
+        self.remember(allowance, until.earliest_possible());
+        Some(whole_seconds(until.wait_time_from(self.clock.now())))
     }
 
     /// For how many seconds this client is over its allowance: since a failure that was answered 429, until the next one

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use actix_web::{HttpRequest, ResponseError};
-use countermark_core::Dialect;
+use countermark_core::{Dialect, may_be_chosen};
 use countermark_domain::{Caller, DomainError, Service};
 
 use super::dialect_error::{DialectError, Fault};
 use crate::client_address::client_address;
 use crate::native::error::problem;
+use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::state::AppState;
 
@@ -52,8 +53,22 @@ impl<'a> Call<'a> {
         value: &str,
         permission: &'static str,
     ) -> Result<Caller, Fault> {
+        self.brake(value)?;
         let found = self.service().authenticate_in(dialect, value, permission, self.address).await;
         self.proven(found)
+    }
+
+    /// Keeps a value that a person may have chosen from being looked up while this address is over its allowance: the right
+    /// one would tell itself from the wrong ones.
+    ///
+    /// # Errors
+    /// [`Fault::Problem`] with 429.
+    pub fn brake(&self, value: &str) -> Result<(), Fault> {
+        if !may_be_chosen(value) {
+            return Ok(());
+        }
+        let spent = self.state.throttle.is_spent(self.address);
+        spent.map_or(Ok(()), |seconds| Err(Fault::Problem(Problem::throttled(seconds))))
     }
 
     /// Puts the request id into the caller's audit entries, and counts a failure against the address.
