@@ -17,6 +17,7 @@ use super::rules::{find_rule, usual_permission, without_prefix};
 use super::{Dialect, Gate, destination};
 use crate::config::{GateChallenge, GateRule};
 use crate::state::AppState;
+use crate::throttle::Entrance;
 
 /// Decides; a counted use is durable before this returns.
 pub(super) async fn ask(dialect: &Dialect, request: &HttpRequest, state: &AppState) -> Result<Pass, Refused> {
@@ -68,7 +69,7 @@ async fn decide(state: &AppState, case: &Case<'_>) -> Result<Pass, Refused> {
     let question = case.question()?;
     let may_be_guess = case.may_be_guess();
     let throttled = |seconds| Refused::Throttled { seconds };
-    if may_be_guess && let Some(seconds) = state.throttle.is_spent(case.original.client) {
+    if may_be_guess && let Some(seconds) = state.throttle.brake(Entrance::Gate, case.original.client) {
         return Err(throttled(seconds));
     }
     let answer = match service.authorize_from_cache(&question) {
@@ -82,7 +83,8 @@ async fn decide(state: &AppState, case: &Case<'_>) -> Result<Pass, Refused> {
     match answer.verdict {
         Ok(_) => Ok(Pass { token, max_age }),
         Err(DenyReason::UnknownToken)
-            if may_be_guess && let Some(seconds) = state.throttle.count(case.original.client) =>
+            if may_be_guess
+                && let Some(seconds) = state.throttle.count(Entrance::Gate, case.original.client) =>
         {
             Err(throttled(seconds))
         }

@@ -67,6 +67,10 @@ async fn own(it: &Installation, client: &str, authorization: &str) -> Answer {
     it.send(request.append_header(("Authorization", authorization))).await
 }
 
+async fn figures_of(it: &Installation) -> String {
+    it.state.metrics.render(&it.state.service, &it.state.throttle).await
+}
+
 async fn reader(it: &Installation) -> String {
     usable(it, json!({"name": "reader", "permissions": 65_536, "basic_path": "/dav"})).await.1
 }
@@ -145,4 +149,16 @@ async fn in_the_room_a_right_key_is_told_from_no_guess_while_its_address_is_brak
     assert_eq!(own(&it, OTHER, &right).await.status, 200);
     let at_gate = ask(&it, "nginx", Some(GUESSER), "/dav/x", &right).await;
     assert_eq!(code(&at_gate), "THROTTLED", "room and gate share the allowance");
+    let figures = figures_of(&it).await;
+    for (place, outcome, total) in [
+        ("cloudpaste", "refused", 1),
+        ("cloudpaste", "throttled", 4),
+        ("gate", "throttled", 1),
+        ("native", "refused", 0),
+    ] {
+        let line = format!(
+            "countermark_authentication_failures_total{{where=\"{place}\",outcome=\"{outcome}\"}} {total}\n"
+        );
+        assert!(figures.contains(&line), "{line}{figures}");
+    }
 }
