@@ -52,4 +52,6 @@ pub use token::{
     Status, Tally, Terms, Token, UploadTerms, Usage, ValueDigest, ValueSlot, ViewerPassword,
 };
 pub use upload::{UploadExtra, UploadParameters};
-pub use value::{InvalidValue, TokenValue, ValueKind, may_be_credential, preview, random_base62};
+pub use value::{
+    InvalidValue, TokenValue, ValueKind, may_be_chosen, may_be_credential, preview, random_base62,
+};

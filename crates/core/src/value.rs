@@ -130,6 +130,15 @@ pub fn may_be_credential(presented: &str) -> bool {
     }
 }
 
+/// Whether a presented string may be a value that a person has chosen: it could be looked up, and has none of the forms that
+/// are always random. Those are our own, `imgbed_` and JWTs; whatever has 32 characters or more is taken for random too.
+pub fn may_be_chosen(presented: &str) -> bool {
+    presented.len() < RANDOM_DIGITS
+        && !matches!(presented.as_bytes(), [b'c', b'm', _, b'_', ..])
+        && presented.bytes().filter(|byte| *byte == b'.').count() != 2
+        && may_be_credential(presented)
+}
+
 /// The leading characters by which people recognise a value in lists: 15 of native and `imgbed_` values, else at most 6,
 /// and never so many that fewer than 96 bits stay unknown.
 pub fn preview(value: &str) -> &str {
@@ -171,6 +180,20 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM_DIGITS] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_short_values_of_no_random_form_may_be_chosen() {
+        for chosen in ["guest", "k7Gq2ZpX9mTa", "My-own_key-9f3Kq2", "imgbed_short", "a.b", &"x".repeat(31)] {
+            assert!(may_be_chosen(chosen), "{chosen}");
+        }
+        let native = TokenValue::generate(ValueKind::ApiKey, &mut |bytes| bytes.fill(7));
+        let imgbed = format!("imgbed_{}", "x".repeat(32));
+        for random in
+            [native.expose(), "cmk_short", &imgbed, "ey.ey.sig", &"x".repeat(32), "", "a b", "\u{fc}"]
+        {
+            assert!(!may_be_chosen(random), "{random}");
+        }
+    }
 
     #[test]
     fn a_generated_value_parses_and_skips_biased_bytes() {

@@ -69,7 +69,7 @@ pub async fn metrics(state: Data<AppState>) -> impl Responder {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(state.metrics.render(&state.service).await)
+        .body(state.metrics.render(&state.service, &state.throttle).await)
 }
 
 fn health(

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tracing_subscriber::filter::{EnvFilter, ParseError};
 
 use crate::config::{LogFormat, LogSettings};
+use crate::throttle::FailureThrottle;
 
 /// Starts the log on standard error: JSON lines, or text for people if standard error is a terminal.
 ///
@@ -63,6 +64,11 @@ impl Metrics {
             None,
             SharedString::const_str("Attempts to deliver notifications by what they came to."),
         );
+        recorder.describe_counter(
+            FAILURES.into(),
+            None,
+            SharedString::const_str("Failed authentications by where and whether they were braked."),
+        );
         describe(OUTBOX_SIZE, "Notifications that wait for their next attempt.");
         describe(
             OUTBOX_AGE,
@@ -75,7 +81,7 @@ impl Metrics {
 
     /// The figures of `service` in the text format of Prometheus. Those of the outbox come from the store; while it fails
     /// they stay as they were.
-    pub async fn render(&self, service: &Service) -> String {
+    pub async fn render(&self, service: &Service, throttle: &FailureThrottle) -> String {
         let outbox = service.outbox().await;
         for (code, total) in service.decision_totals() {
             let key = Key::from_parts(DECISIONS, vec![Label::from_static_parts("code", code)]);
@@ -84,6 +90,11 @@ impl Metrics {
         for (outcome, total) in service.delivery_totals() {
             let key = Key::from_parts(DELIVERIES, vec![Label::from_static_parts("outcome", outcome)]);
             self.recorder.register_counter(&key, &METADATA).absolute(total);
+        }
+        for (place, outcome, total) in throttle.totals() {
+            let place = Label::from_static_parts("where", place);
+            let labels = vec![place, Label::from_static_parts("outcome", outcome)];
+            self.recorder.register_counter(&Key::from_parts(FAILURES, labels), &METADATA).absolute(total);
         }
         let gauge = |name: &'static str, value: u64| {
             self.recorder.register_gauge(&Key::from_static_name(name), &METADATA).set(value as f64);
@@ -108,6 +119,7 @@ impl Default for Metrics {
 }
 
 const DECISIONS: &str = "countermark_decisions_total";
+const FAILURES: &str = "countermark_authentication_failures_total";
 const CACHED_TOKENS: &str = "countermark_cached_tokens";
 const DELIVERIES: &str = "countermark_deliveries_total";
 const OUTBOX_SIZE: &str = "countermark_outbox_notifications";

@@ -3,14 +3,17 @@
 use std::net::IpAddr;
 
 use actix_web::{HttpRequest, ResponseError};
-use countermark_core::Dialect;
+use countermark_core::{Dialect, may_be_chosen};
 use countermark_domain::{Caller, DomainError, Service};
 
 use super::dialect_error::{DialectError, Fault};
+use super::dialect_of;
 use crate::client_address::client_address;
 use crate::native::error::problem;
+use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::state::AppState;
+use crate::throttle::Entrance;
 
 /// One call, for the use-cases and the audit log.
 pub struct Call<'a> {
@@ -19,6 +22,7 @@ pub struct Call<'a> {
     /// Where it comes from.
     pub address: Option<IpAddr>,
     request_id: Option<String>,
+    entrance: Entrance,
 }
 
 impl<'a> Call<'a> {
@@ -28,6 +32,7 @@ impl<'a> Call<'a> {
             state,
             address: client_address(request, &state.trusted_proxies),
             request_id: RequestId::of(request).map(|id| id.as_str().to_owned()),
+            entrance: Entrance::Api(dialect_of(request.path())),
         }
     }
 
@@ -52,8 +57,22 @@ impl<'a> Call<'a> {
         value: &str,
         permission: &'static str,
     ) -> Result<Caller, Fault> {
+        self.brake(value)?;
         let found = self.service().authenticate_in(dialect, value, permission, self.address).await;
         self.proven(found)
+    }
+
+    /// Keeps a value that a person may have chosen from being looked up while this address is over its allowance: the right
+    /// one would tell itself from the wrong ones.
+    ///
+    /// # Errors
+    /// [`Fault::Problem`] with 429.
+    pub fn brake(&self, value: &str) -> Result<(), Fault> {
+        if !may_be_chosen(value) {
+            return Ok(());
+        }
+        let spent = self.state.throttle.brake(self.entrance, self.address);
+        spent.map_or(Ok(()), |seconds| Err(Fault::Problem(Problem::throttled(seconds))))
     }
 
     /// Puts the request id into the caller's audit entries, and counts a failure against the address.
@@ -82,7 +101,11 @@ impl<'a> Call<'a> {
     /// The failure itself; 429 if it is one of authentication and this address has had too many of them.
     pub fn failed(&self, error: DomainError) -> Fault {
         let DomainError::Unauthenticated(reason) = error else { return Fault::Domain(error) };
-        let told = self.state.throttle.failed(self.address, problem(DomainError::Unauthenticated(reason)));
+        let told = self.state.throttle.failed(
+            self.entrance,
+            self.address,
+            problem(DomainError::Unauthenticated(reason)),
+        );
         if told.code().status == 429 {
             Fault::Problem(told)
         } else {

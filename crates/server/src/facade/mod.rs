@@ -30,7 +30,7 @@ struct Room {
     document: fn() -> OpenApi,
 }
 
-const ROOMS: [Room; 5] = [
+static ROOMS: [Room; 5] = [
     Room {
         dialect: Dialect::Imgbed,
         paths: imgbed::PATHS,
@@ -74,10 +74,18 @@ pub fn add_to(document: &mut OpenApi, settings: &FacadeSettings) {
 
 /// Whether a path, as the router reads it, belongs to a room, open or not.
 pub fn owns(path: &str) -> bool {
-    ROOMS
-        .iter()
-        .flat_map(|room| room.paths)
-        .any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    find_room(path).is_some()
+}
+
+/// The dialect that is spoken at a path; the native one outside of all rooms.
+fn dialect_of(path: &str) -> Dialect {
+    find_room(path).map_or(Dialect::Native, |room| room.dialect)
+}
+
+fn find_room(path: &str) -> Option<&'static Room> {
+    let is_at =
+        |own: &&str| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ROOMS.iter().find(|room| room.paths.iter().any(|own| is_at(own)))
 }
 
 #[cfg(test)]

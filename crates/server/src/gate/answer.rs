@@ -62,6 +62,8 @@ pub(super) enum Refused {
     NoCredential(GateChallenge),
     /// A decision about what was presented; the token and its uses once it is proven.
     Denied { reason: DenyReason, token: Option<(Arc<Entry>, u64)>, challenge: GateChallenge },
+    /// A value that may be a guess, from a client that may not try now.
+    Throttled { seconds: u64 },
     /// No decision could be made.
     Unavailable,
     /// A record cannot be read.
@@ -116,8 +118,8 @@ impl Refused {
         for challenge in self.challenges().into_iter().flatten() {
             response.append_header((header::WWW_AUTHENTICATE, challenge));
         }
-        if matches!(self, Self::Unavailable) {
-            response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        if let Some(seconds) = self.retry_after().filter(|_| status != StatusCode::FORBIDDEN) {
+            response.insert_header((header::RETRY_AFTER, seconds));
         }
         let id = RequestId::of(request);
         let body = ProblemBody {
@@ -140,8 +142,18 @@ impl Refused {
             Self::Malformed(_) => &codes::MALFORMED,
             Self::NoCredential(_) => &codes::NO_CREDENTIAL,
             Self::Denied { reason, .. } => code_of_reason(*reason),
+            Self::Throttled { .. } => &codes::THROTTLED,
             Self::Unavailable => &codes::UNAVAILABLE,
             Self::Broken => &codes::INTERNAL,
+        }
+    }
+
+    /// Seconds.
+    const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Throttled { seconds } => Some(*seconds),
+            Self::Unavailable => Some(1),
+            _ => None,
         }
     }
 
@@ -151,6 +163,7 @@ impl Refused {
             Self::Untold | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Malformed(_) => statuses.malformed,
             Self::NoCredential(_) => StatusCode::UNAUTHORIZED,
+            Self::Throttled { .. } => statuses.exhausted,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Denied { reason, .. } => match reason {
                 DenyReason::Malformed => statuses.malformed,
@@ -273,6 +286,7 @@ mod tests {
         assert_statuses(&Refused::Untold, 500, 500, "");
         assert_statuses(&Refused::Broken, 500, 500, "");
         assert_statuses(&Refused::Unavailable, 503, 503, "");
+        assert_statuses(&Refused::Throttled { seconds: 7 }, 403, 429, "");
     }
 
     fn assert_statuses(refused: &Refused, nginx: u16, full: u16, challenge: &str) {
@@ -288,7 +302,12 @@ mod tests {
                 assert_eq!(headers.get(format!("x-countermark-{name}")).unwrap(), "", "{name}");
             }
             assert_eq!(headers.get("cache-control").unwrap(), "no-store");
-            assert_eq!(headers.contains_key("retry-after"), expected == 503);
+            let wait = match refused {
+                Refused::Throttled { .. } if expected == 429 => Some("7"),
+                Refused::Unavailable => Some("1"),
+                _ => None,
+            };
+            assert_eq!(headers.get("retry-after").map(|it| it.to_str().unwrap()), wait);
         }
     }
 

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use actix_web::HttpRequest;
-use countermark_core::{DenyReason, Host, Malformed, SignedUrl, find_target_fault, looks_signed};
+use countermark_core::{
+    DenyReason, Host, Malformed, SignedUrl, find_target_fault, looks_signed, may_be_chosen,
+};
 use countermark_domain::store::StoreError;
 use countermark_domain::{Answer, Credential, DomainError, Facts, Question, Service};
 
@@ -15,6 +17,7 @@ use super::rules::{find_rule, usual_permission, without_prefix};
 use super::{Dialect, Gate, destination};
 use crate::config::{GateChallenge, GateRule};
 use crate::state::AppState;
+use crate::throttle::Entrance;
 
 /// Decides; a counted use is durable before this returns.
 pub(super) async fn ask(dialect: &Dialect, request: &HttpRequest, state: &AppState) -> Result<Pass, Refused> {
@@ -48,7 +51,7 @@ pub(super) async fn ask(dialect: &Dialect, request: &HttpRequest, state: &AppSta
     let rule = gate.rule(&original, &host, &heads, is_signed)?;
     let destination = destination_of(&original, &heads)?;
     let client = original.client.map(|address| address.to_string());
-    decide(&state.service, gate, &Case { original, host, presented, rule, destination, client }).await
+    decide(state, &Case { original, host, presented, rule, destination, client }).await
 }
 
 /// All that the decision depends on.
@@ -61,8 +64,14 @@ struct Case<'a> {
     client: Option<String>,
 }
 
-async fn decide(service: &Service, gate: &Gate, case: &Case<'_>) -> Result<Pass, Refused> {
+async fn decide(state: &AppState, case: &Case<'_>) -> Result<Pass, Refused> {
+    let (service, gate) = (&*state.service, &state.gate);
     let question = case.question()?;
+    let may_be_guess = case.may_be_guess();
+    let throttled = |seconds| Refused::Throttled { seconds };
+    if may_be_guess && let Some(seconds) = state.throttle.brake(Entrance::Gate, case.original.client) {
+        return Err(throttled(seconds));
+    }
     let answer = match service.authorize_from_cache(&question) {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => service.authorize(&question).await,
@@ -73,6 +82,12 @@ async fn decide(service: &Service, gate: &Gate, case: &Case<'_>) -> Result<Pass,
     let token = answer.token.map(|entry| (entry, answer.used));
     match answer.verdict {
         Ok(_) => Ok(Pass { token, max_age }),
+        Err(DenyReason::UnknownToken)
+            if may_be_guess
+                && let Some(seconds) = state.throttle.count(Entrance::Gate, case.original.client) =>
+        {
+            Err(throttled(seconds))
+        }
         Err(reason) => Err(Refused::Denied { reason, token, challenge: case.challenge() }),
     }
 }
@@ -128,6 +143,19 @@ impl Case<'_> {
         match self.rule.and_then(|rule| rule.demand.strip.as_ref()) {
             None => Ok(path),
             Some(prefix) => without_prefix(prefix, path).ok_or_else(outside),
+        }
+    }
+
+    /// Whether the client presents a value that can be found by trying: one that a person may have chosen.
+    fn may_be_guess(&self) -> bool {
+        match &self.presented {
+            Presented::Value(value) => may_be_chosen(value),
+            // Only a value that stands twice is looked up.
+            Presented::Basic(basic) => {
+                let (username, password) = basic.pair();
+                may_be_chosen(username) && username == password
+            }
+            Presented::Nothing | Presented::Link { .. } | Presented::Unusable => false,
         }
     }
 

@@ -122,7 +122,8 @@ enum AnswersInFull<'a> {
     /// The token or the link has expired.
     #[response(status = 410, content_type = "application/problem+json")]
     Expired(ProblemBody<'a>),
-    /// The token's uses are spent.
+    /// The token's uses are spent; or, with `Retry-After` and the code `THROTTLED`, the client has presented too many
+    /// unknown values.
     #[response(status = 429, content_type = "application/problem+json")]
     Exhausted(ProblemBody<'a>),
 }
@@ -137,7 +138,7 @@ enum AnswersInFull<'a> {
         ("X-Original-URI" = String, Header, description = "Raw path and query of the original request: `$request_uri`."),
         ("X-Original-Method" = String, Header, description = "Its method: `$request_method`."),
         ("X-Original-Host" = String, Header, description = "Its host: `$host`."),
-        ("X-Real-IP" = Option<String>, Header, description = "The client's address, for counting windows."),
+        ("X-Real-IP" = Option<String>, Header, description = "The client's address, for counting windows and the brake on guesses."),
         ("X-Original-Content-Length" = Option<String>, Header, description = "Size of an upload in bytes."),
         ("X-Original-Content-Type" = Option<String>, Header, description = "Content type of an upload."),
         ("X-Countermark-Gate-Secret" = Option<String>, Header, description = "Makes any peer a trusted one.")
@@ -159,7 +160,7 @@ pub async fn forward_auth_nginx(request: HttpRequest, state: Data<AppState>) -> 
         ("X-Forwarded-Uri" = String, Header, description = "Raw path and query of the original request."),
         ("X-Forwarded-Method" = String, Header, description = "Its method."),
         ("X-Forwarded-Host" = String, Header, description = "Its host."),
-        ("X-Forwarded-For" = Option<String>, Header, description = "The last element is the client's address, for counting windows."),
+        ("X-Forwarded-For" = Option<String>, Header, description = "The last element is the client's address, for counting windows and the brake on guesses."),
         ("X-Countermark-Gate-Secret" = Option<String>, Header, description = "Makes any peer a trusted one.")
     ),
     responses(Allowed, GateAnswers<'_>, AnswersInFull<'_>)
@@ -176,7 +177,7 @@ pub async fn forward_auth_forwarded(request: HttpRequest, state: Data<AppState>)
     get, path = "/v1/forward-auth/envoy/{path}", operation_id = "forward_auth_envoy", tag = "gate",
     params(
         ("path" = String, Path, description = "Raw path of the original request, of any number of segments; its query follows."),
-        ("X-Forwarded-For" = Option<String>, Header, description = "The last element is the client's address, for counting windows."),
+        ("X-Forwarded-For" = Option<String>, Header, description = "The last element is the client's address, for counting windows and the brake on guesses."),
         ("X-Countermark-Gate-Secret" = Option<String>, Header, description = "Makes any peer a trusted one.")
     ),
     responses(AllowedForEnvoy, GateAnswers<'_>, AnswersInFull<'_>)

@@ -4,6 +4,7 @@
 //! meanwhile must not be good for what it asks.
 
 use actix_web::HttpRequest;
+use countermark_core::Dialect;
 use countermark_domain::{Caller, DomainError};
 
 use crate::caller_credentials::management_key;
@@ -12,6 +13,9 @@ use crate::native::error::problem;
 use crate::problem::{Problem, codes};
 use crate::request_id::RequestId;
 use crate::state::AppState;
+use crate::throttle::Entrance;
+
+const NATIVE: Entrance = Entrance::Api(Dialect::Native);
 
 /// Authenticates the request's management key and demands `permission` of it.
 ///
@@ -23,10 +27,12 @@ pub async fn caller(
     permission: &'static str,
 ) -> Result<Caller, Problem> {
     let address = || client_address(request, &state.trusted_proxies);
-    let key = management_key(request).map_err(|failure| state.throttle.failed(address(), failure))?;
+    let key = management_key(request).map_err(|failure| state.throttle.failed(NATIVE, address(), failure))?;
     match state.service.authenticate(key, permission).await {
         Ok(caller) => Ok(caller),
-        Err(error @ DomainError::Unauthenticated(_)) => Err(state.throttle.failed(address(), problem(error))),
+        Err(error @ DomainError::Unauthenticated(_)) => {
+            Err(state.throttle.failed(NATIVE, address(), problem(error)))
+        }
         Err(error) => Err(problem(error)),
     }
 }

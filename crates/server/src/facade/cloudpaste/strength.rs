@@ -3,42 +3,84 @@
 /// Fewest bits of a chosen key, unless the operator allows shorter ones.
 pub const LEAST_BITS: f64 = 64.0;
 
-/// An estimate: the characters that do not follow from those before them, each with the bits of the alphabet in use.
-/// 12 random letters and digits have 71. It is too kind to words, which it takes for random letters, and a little too hard
-/// on long numbers, in which pairs come again by chance.
+/// An estimate: the letters and digits that do not follow from those before them, each with the bits of the alphabet that it
+/// comes from, and one bit for every `-` and `_`. Letters and digits that are really interleaved come from the alphabet of
+/// all 62, so that 12 random ones have 71 bits and whoever drew no capital is not refused for it. Words with a number behind
+/// them are not interleaved: their characters count as what they are, and letters that go on with a word count nothing.
+/// It stays too kind to many short words, each with a capital.
 pub fn estimated_bits(key: &str) -> f64 {
-    let bytes = key.as_bytes();
-    let surprising = (0..bytes.len()).filter(|at| !is_expected(bytes, *at)).count();
-    let surprising = u32::try_from(surprising).unwrap_or(u32::MAX);
-    // An empty key has no alphabet, whose logarithm would be no number.
-    f64::from(surprising) * f64::from(alphabet(bytes).max(1)).log2()
+    let is_counted = |byte: &u8| byte.is_ascii_alphanumeric();
+    let bytes: Vec<u8> = key.bytes().filter(is_counted).collect();
+    let separators = u32::try_from(key.len() - bytes.len()).unwrap_or(u32::MAX);
+    let surprising = (0..bytes.len()).filter(|at| !is_expected(&bytes, *at));
+    let bits: f64 = if is_hexadecimal(&bytes) {
+        let alphabet: f64 = if bytes.iter().all(u8::is_ascii_digit) { 10.0 } else { 16.0 };
+        surprising.map(|_| alphabet.log2()).sum()
+    } else if is_interleaved(&bytes) {
+        surprising.map(|_| 62f64.log2()).sum()
+    } else {
+        let surprising = surprising.filter(|at| !is_century(&bytes, *at) && !is_in_word(&bytes, *at));
+        surprising.map(|at| if bytes[at].is_ascii_digit() { 10f64.log2() } else { 26f64.log2() }).sum()
+    };
+    bits + f64::from(separators)
 }
 
-/// Whether a character goes on with a run or sequence, or comes again after the same one as before.
+fn is_hexadecimal(key: &[u8]) -> bool {
+    let all = |fits: fn(&u8) -> bool| key.iter().all(fits);
+    all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        || all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+}
+
+/// Whether the kind of character changes as often as it does by chance. 12 random ones change it less than twice in 4 of
+/// 10,000 cases; the longer the key, the more is asked, for without it there are still bits enough.
+fn is_interleaved(key: &[u8]) -> bool {
+    let kind = |byte: u8| (byte.is_ascii_digit(), byte.is_ascii_uppercase());
+    let changes = key.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count();
+    changes >= 2 && changes * 2 + 8 >= key.len()
+}
+
+/// Whether a character goes on with a run or sequence, or with three that were there before.
 fn is_expected(key: &[u8], at: usize) -> bool {
     let goes_on = at >= 2 && {
         let step = |at: usize| i16::from(key[at]) - i16::from(key[at - 1]);
         step(at).abs() <= 1 && step(at) == step(at - 1)
     };
-    goes_on || at >= 1 && key[..at].windows(2).any(|pair| pair == &key[at - 1..=at])
+    let comes_again = at >= 2 && key[..at].windows(3).any(|three| three == &key[at - 2..=at]);
+    goes_on || comes_again
 }
 
-fn alphabet(key: &[u8]) -> u32 {
-    let all = |fits: fn(&u8) -> bool| key.iter().all(fits);
-    let any = |fits: fn(&u8) -> bool, size: u32| if key.iter().any(fits) { size } else { 0 };
-    if all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        || all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
-    {
-        return any(u8::is_ascii_digit, 10) + any(u8::is_ascii_alphabetic, 6);
-    }
-    any(u8::is_ascii_digit, 10)
-        + any(u8::is_ascii_lowercase, 26)
-        + any(u8::is_ascii_uppercase, 26)
-        + any(|byte| !byte.is_ascii_alphanumeric(), 2)
+/// Whether this is the 19 or 20 of four digits that stand alone.
+fn is_century(key: &[u8], at: usize) -> bool {
+    let is_digit = |at: usize| key.get(at).is_some_and(u8::is_ascii_digit);
+    (at.saturating_sub(1)..=at).any(|start| {
+        let is_whole = (start..start + 4).all(is_digit) && !is_digit(start + 4);
+        let is_alone = start == 0 || !is_digit(start - 1);
+        is_whole && is_alone && matches!(&key[start..start + 2], b"19" | b"20")
+    })
+}
+
+/// Pairs of letters that are usual in words and in names of programs.
+const PAIRS: &str = "thheinerreanonatentindesoredteofisitalarstntngsehaasouioleveconemedehirorakeicllutliricaelmanalatamoomctecailo\
+    tsuroptchompeemlossidighsuspaylptrbachewowabmimupldocushcrclprexnossswwordettogeceadrrrsttryeieaudwedaavbeposo\
+    olilimiewiwhfo";
+
+/// Whether a letter and the three before it stand in one word, as far as their pairs tell. By chance that is so for one letter
+/// in a hundred.
+fn is_in_word(key: &[u8], at: usize) -> bool {
+    let is_usual = |pair: &[u8]| {
+        let pair = pair.to_ascii_lowercase();
+        PAIRS.as_bytes().chunks(2).any(|usual| *usual == *pair)
+    };
+    let is_of_one_case =
+        |part: &[u8]| part.iter().all(u8::is_ascii_lowercase) || part.iter().all(u8::is_ascii_uppercase);
+    at >= 3 && is_of_one_case(&key[at - 2..=at]) && key[at - 3..=at].windows(2).all(is_usual)
 }
 
 #[cfg(test)]
 mod tests {
+    use countermark_core::random_base62;
+    use countermark_domain::rng::{Rng, SeededRng};
+
     use super::*;
 
     #[test]
@@ -47,6 +89,37 @@ mod tests {
             assert!(estimated_bits(key) >= LEAST_BITS, "{key}: {}", estimated_bits(key));
         }
         assert!((estimated_bits("k7Gq2ZpX9mTa") - 71.4).abs() < 0.1);
+    }
+
+    #[test]
+    fn hardly_any_random_key_is_refused() {
+        let rng = SeededRng::new(7);
+        let mut fill = |bytes: &mut [u8]| rng.fill(bytes);
+        let keys = (0..10_000).map(|_| random_base62(12, &mut fill));
+        let refused = keys.filter(|key| estimated_bits(key) < LEAST_BITS).count();
+        assert!(refused <= 10, "{refused} of 10,000");
+        for _ in 0..10_000 {
+            let lower = random_base62(20, &mut fill).to_ascii_lowercase();
+            assert!(estimated_bits(&lower) >= LEAST_BITS, "{lower}: {}", estimated_bits(&lower));
+        }
+        for uuid in ["019a8e60-1c00-7a31-9c0e-5b1f0a6f2d11", "9b2fbc0e-6f0c-4f55-8a7b-2d1f7ac4c9d3"] {
+            assert!(estimated_bits(uuid) >= LEAST_BITS, "{uuid}: {}", estimated_bits(uuid));
+        }
+    }
+
+    #[test]
+    fn words_and_years_and_numbers_are_not() {
+        for key in [
+            "Password2026Admin",
+            "admin12345678Upload",
+            "correcthorsebattery",
+            "letmeinplease123",
+            "cloudpastewebdav",
+            "Welcome2025Server",
+            "supersecretpassword",
+        ] {
+            assert!(estimated_bits(key) < LEAST_BITS, "{key}: {}", estimated_bits(key));
+        }
     }
 
     #[test]

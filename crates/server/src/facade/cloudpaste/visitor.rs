@@ -124,6 +124,7 @@ async fn identify(call: &Call<'_>, presented: Presented<'_>) -> Result<Visitor, 
 }
 
 async fn holder(call: &Call<'_>, key: &str) -> Result<Box<Token>, Fault> {
+    call.brake(key)?;
     let found = call.service().holder(Dialect::Cloudpaste, key).await;
     found.map(Box::new).map_err(|error| call.failed(error))
 }

@@ -11,7 +11,7 @@ mod settings;
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_core::TokenId;
+use countermark_core::{Dialect, TokenId};
 use countermark_domain::UploadAsker;
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,7 @@ use crate::json;
 use crate::problem::{Problem, ProblemBody, codes};
 use crate::request_id::RequestId;
 use crate::state::AppState;
+use crate::throttle::Entrance;
 pub use settings::TusdSettings;
 
 /// Stands for tusd where uploads name the key that began them: no key has this id, which is no UUID of any time.
@@ -109,7 +110,7 @@ fn admit(request: &HttpRequest, state: &AppState) -> Result<(), Problem> {
     };
     secret::check(request, expected).map_err(|failure| {
         let address = client_address(request, &state.trusted_proxies);
-        state.throttle.failed(address, failure)
+        state.throttle.failed(Entrance::Api(Dialect::Native), address, failure)
     })
 }
 

@@ -3,7 +3,7 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_core::{DenyReason, TokenId, UploadParameters};
+use countermark_core::{DenyReason, Dialect, TokenId, UploadParameters};
 use countermark_domain::{Credential, UploadAnswer, UploadOrder};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,7 @@ use crate::problem::codes::code_of_reason;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::AppState;
+use crate::throttle::Entrance;
 
 /// The body of `POST /v1/uploads`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -140,10 +141,12 @@ pub async fn begin_upload(
             // Whoever guesses values is braked like whoever guesses keys.
             let is_guess = began_by.is_none() && reason == DenyReason::UnknownToken;
             let address = || client_address(&request, &state.trusted_proxies);
-            Err(if is_guess { state.throttle.failed(address(), failure) } else { failure })
+            Err(if is_guess { state.throttle.failed(NATIVE, address(), failure) } else { failure })
         }
     }
 }
+
+const NATIVE: Entrance = Entrance::Api(Dialect::Native);
 
 /// Who begins the upload.
 enum Presented<'a> {

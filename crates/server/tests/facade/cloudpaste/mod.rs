@@ -1,6 +1,7 @@
 //! CloudPaste's dialect. Numbers such as S3-28 are those of the requirements in its documents.
 
 mod bad_input;
+mod braked;
 mod front_end;
 mod guest;
 mod holders;
