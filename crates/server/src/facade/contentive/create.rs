@@ -71,6 +71,8 @@ impl Described {
     fn token(&self, service: &Service, id: TokenId, status: &str) -> Result<Zeroizing<String>, DomainError> {
         let expiry = self.expiry.map(|expiry| expiry.instant(service.now()));
         let scopes = Subject::names(&self.scopes);
+        // What could not be made again is not made: every later status and expiry must fit as well.
+        Subject::longest(id, &self.name, scopes.clone()).token(service)?;
         Subject { id, name: &self.name, scopes, status, expiry }.token(service)
     }
 }
