@@ -13,6 +13,8 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Text,
+    /// What a login with name and password can carry as the name.
+    UserName,
     /// Never shown; `…_file` names a file that holds it.
     Secret,
     /// A secret that a header can carry.
@@ -41,6 +43,7 @@ impl Kind {
     pub(super) fn expected(self) -> String {
         match self {
             Self::Text | Self::Secret => "a string that is not empty".to_owned(),
+            Self::UserName => "a name without : and control characters".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
@@ -110,7 +113,7 @@ pub(super) const KEYS: &[Key] = &[
     key("facades.shardimage", Kind::Flag, Some("true")),
     key("facades.cloudpaste", Kind::Flag, Some("true")),
     key("facades.contentive", Kind::Flag, Some("true")),
-    key("facades.admin_name", Kind::Text, Some("admin")),
+    key("facades.admin_name", Kind::UserName, Some("admin")),
     key("facades.login_seconds", Kind::Whole(60, DAY), Some("86400")),
     key("facades.short_keys", Kind::Flag, Some("false")),
     key("facades.shardimage_legacy_signatures", Kind::Flag, Some("false")),

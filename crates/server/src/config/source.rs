@@ -63,6 +63,8 @@ impl Values {
 fn check(kind: Kind, value: &str) -> Option<()> {
     match kind {
         Kind::Text | Kind::Secret => !value.trim().is_empty(),
+        // Basic ends the user name at the first colon (RFC 7617, section 2), and logins refuse control characters.
+        Kind::UserName => !value.trim().is_empty() && !value.chars().any(|it| it == ':' || it.is_control()),
         Kind::HeaderSecret => gate::is_shared_secret(value),
         Kind::Flag => matches!(value, "true" | "false"),
         Kind::Whole(least, most) => value.parse().is_ok_and(|number: u64| (least..=most).contains(&number)),

@@ -64,6 +64,14 @@ fn a_wrong_value_is_named_by_its_key_and_never_shown() {
             "server.listen: expected an address and a port, such as 127.0.0.1:8080",
         ),
         ("[server]\nworkers = \"canary\"", "server.workers: expected a whole number from 0 to 1024"),
+        (
+            "[facades]\nadmin_name = \"canary:x\"",
+            "facades.admin_name: expected a name without : and control characters",
+        ),
+        (
+            "[facades]\nadmin_name = \"canary\\u0007\"",
+            "facades.admin_name: expected a name without : and control characters",
+        ),
         ("[server]\nworkers = -1", "server.workers: expected a whole number from 0 to 1024"),
         ("[server]\ndocs = \"canary\"", "server.docs: expected true or false"),
         (

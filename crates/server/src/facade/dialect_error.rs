@@ -1,5 +1,6 @@
 //! An error answer in the words of a dialect.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -11,6 +12,17 @@ use serde::Serialize;
 use crate::native::error::problem;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
+
+/// What a problem tells, the member at fault under the dialect's own name: `names` holds pairs of a native and a foreign
+/// JSON pointer.
+pub fn told<'a>(problem: &'a Problem, names: &[(&str, &str)]) -> Cow<'a, str> {
+    let fault = problem.errors().first();
+    let renamed = fault.and_then(|fault| {
+        let (_, name) = names.iter().find(|(native, _)| *native == fault.pointer)?;
+        Some(Cow::Owned(format!("{name}: {}", fault.detail)))
+    });
+    renamed.unwrap_or(Cow::Borrowed(problem.told()))
+}
 
 /// What a room's handlers return as `Err`; [`crate::respond::Respond`] lets it pass as it is, but for the request id, and
 /// logs its cause.

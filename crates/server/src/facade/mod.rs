@@ -18,7 +18,7 @@ use countermark_core::Dialect;
 use utoipa::openapi::OpenApi;
 
 use crate::config::FacadeSettings;
-pub use dialect_error::{DialectError, Fault};
+pub use dialect_error::{DialectError, Fault, told};
 pub use shardimage::UploadTarget;
 
 /// One room, as the house sees it.

@@ -453,7 +453,10 @@ async fn a_token_with_manage_gives_nobody_more_than_it_has() {
     assert!(refused(&more).starts_with("/permissions"));
     let mut longer = body(&["upload"]);
     longer["expiresAt"] = json!("2028-01-01T00:00:01.000Z");
-    assert!(refused(&it.call(&key, "POST", TOKENS, longer).await).starts_with("/expiry"));
+    assert!(
+        refused(&it.call(&key, "POST", TOKENS, longer).await).starts_with("/expiresAt: "),
+        "as the dialect names it"
+    );
 
     let child = create(&it, &key, body(&["upload"])).await;
     assert_eq!(child["expiresAt"], "2028-01-01T00:00:00.000Z", "no longer life than its creator's");

@@ -204,15 +204,41 @@ async fn a_row_that_is_sent_back_changes_nothing_but_what_was_changed_in_it() {
     .await;
     it.clock.advance(10);
     assert_eq!(decided(&it, &before, "read").await, "ALLOWED", "it still never expires");
-    // Any other past date ends it.
-    put(&it, json!({"name": "a", "expiration_date": NOW - 1})).await;
-    assert_eq!(decided(&it, &before, "read").await, "EXPIRED");
-    assert_eq!(row(&it).await["expiration_date"], NOW - 1);
-    // So does that very date where it does not stand for never.
+}
+
+// S1-5, S1-10: as at POST.
+#[actix_web::test]
+async fn a_past_date_in_seconds_is_refused_by_an_update_too_and_in_milliseconds_it_ends_the_token() {
+    let it = Installation::new().await;
+    let past = "The expiration_date must be greater than current time";
+    post(&it, json!({"name": "a"})).await;
     post(&it, json!({"name": "b", "expiration_date": NOW + 500})).await;
-    let ending = named(&it, "b").await;
-    put(&it, json!({"name": "b", "expiration_date": ending["updated_at"]})).await;
-    assert_eq!(decided(&it, &ending, "read").await, "EXPIRED");
+    let (never, ending) = (named(&it, "a").await, named(&it, "b").await);
+    it.clock.advance(10);
+    // The date of the last change stands for never only where there is no other.
+    for (name, date) in [("a", NOW - 1), ("a", NOW + 10), ("b", NOW), ("b", 0)] {
+        let body = json!({"name": name, "expiration_date": date, "write": false});
+        assert_eq!(line(&send(&it, "PUT", body.to_string()).await), (400, past), "{name} {date}");
+    }
+    assert_eq!((named(&it, "a").await, named(&it, "b").await), (never.clone(), ending));
+    put(&it, json!({"name": "a", "expiration_date": (NOW - 1) * 1000})).await;
+    assert_eq!(decided(&it, &never, "read").await, "EXPIRED");
+    assert_eq!(named(&it, "a").await["expiration_date"], NOW - 1);
+}
+
+#[actix_web::test]
+async fn a_token_that_an_administrator_may_not_delete_is_not_told_to_be_gone() {
+    let it = Installation::new().await;
+    post(&it, json!({"name": "a"})).await;
+    let (_, bound) = it.key(json!({"permissions": ["*"], "basePath": "/inner"})).await;
+    let request = |name: &str| {
+        let request = TestRequest::delete().uri(TOKEN).set_payload(json!({"name": name}).to_string());
+        request.insert_header(("authorization", format!("Bearer {bound}")))
+    };
+    let refused = it.send(request("a")).await;
+    assert_eq!(line(&refused), (403, "This token reaches further than the key that makes this call"));
+    assert_eq!(line(&it.send(request("b")).await), (200, ""));
+    assert_eq!(decided(&it, &row(&it).await, "read").await, "ALLOWED");
 }
 
 #[actix_web::test]
@@ -396,4 +422,14 @@ async fn a_closed_room_is_no_path_at_all() {
             );
         }
     }
+}
+
+#[actix_web::test]
+async fn what_exceeds_the_callers_rights_is_named_as_the_dialect_names_it() {
+    let it = Installation::new().await;
+    let (_, ending) = it.key(json!({"permissions": ["*"], "expiry": NOW + 1_000})).await;
+    let body = json!({"name": "a", "expiration_date": NOW + 2_000});
+    let refused = it.call(&ending, "POST", TOKEN, body).await;
+    let (status, text) = line(&refused);
+    assert!(status == 403 && text.starts_with("/expiration_date: "), "{status} {text}");
 }

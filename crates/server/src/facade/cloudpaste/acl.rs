@@ -81,6 +81,7 @@ pub async fn view_storage_acl(
             }
         })),
         (status = 404, description = "No such key.", body = ErrorBody),
+        (status = 409, description = "The key is revoked.", body = ErrorBody),
         Refusals
     ),
     security(("cloudpasteLogin" = []), ("managementKey" = []))

@@ -6,7 +6,7 @@ use actix_web::dev;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use countermark_core::{Dialect, may_be_credential};
-use countermark_domain::{Caller, DomainError, Draft, Expiry, Outcome, PurposeDraft};
+use countermark_domain::{DomainError, Draft, Expiry, Outcome, PurposeDraft};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,6 +16,7 @@ use super::envelope::{Envelope, created};
 use super::error::{ErrorBody, Refusals, conflict, worded};
 use super::list::sweep;
 use super::members::{self, Bits, Role};
+use super::replacement;
 use super::row::{Created, GUEST};
 use super::strength::{LEAST_BITS, estimated_bits};
 use super::visitor::administrator;
@@ -66,7 +67,8 @@ pub struct CreateRequest {
 /// Makes an API key
 ///
 /// It is switched off unless `is_enable` is 1, and may do nothing unless `permissions` says so. The key is shown here and in
-/// the list.
+/// the list. A `GUEST` that was switched off after it was made gets the new permissions, path, end and switch, and all
+/// storages; its id stays.
 #[utoipa::path(
     post, path = "/api/admin/api-keys", operation_id = "cloudpaste_create_api_key", tag = "CloudPaste dialect",
     request_body = CreateRequest,
@@ -79,7 +81,7 @@ pub struct CreateRequest {
                 "is_enable": 1, "permission_names": ["FILE_SHARE"], "expires_at": "9999-12-31T23:59:59.000Z"
             }
         })),
-        (status = 409, description = "The name or key is taken, or there is a guest key.", body = ErrorBody),
+        (status = 409, description = "The name or key is taken, or there is a guest key that is in use.", body = ErrorBody),
         Refusals
     ),
     security(("cloudpasteLogin" = []), ("managementKey" = []))
@@ -105,33 +107,18 @@ async fn create(
     let draft = asked.draft(&call)?;
     // What has expired shall hold neither a name nor a key.
     sweep(&call).await?;
-    if is_guest {
-        make_room_for_guest(&call, &caller).await?;
+    if is_guest && let Some(guest) = replacement::replaceable(call.service()).await? {
+        let token = replacement::replace(call.service(), &caller, &guest, draft).await?;
+        return Ok(created("the guest key is as asked for now", Created::of(call.service(), &token, GUEST)));
     }
     match call.service().issue(&caller, draft, None).await {
         Ok(Outcome::Done(issued)) => {
             let value = issued.value.as_deref().map(String::as_str).unwrap_or_default();
-            Ok(created("the API key is made", Created::of(&issued.token, value)))
+            Ok(created("the API key is made", Created::of(call.service(), &issued.token, value)))
         }
         Ok(Outcome::Repeated(_)) => unreachable!("only a call with an idempotency key is ever repeated"),
-        Err(DomainError::NameTaken | DomainError::ValueTaken) if is_guest => Err(conflict(ONE_GUEST)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-const ONE_GUEST: &str = "there is a guest key already: delete or disable it first";
-
-/// Takes a guest key away that somebody has switched off. One that is as it was made stays: it is off by default, and a form
-/// that is sent twice must not make two. Of many that meet here, the unique name lets one through.
-async fn make_room_for_guest(call: &Call<'_>, caller: &Caller) -> Result<(), Fault> {
-    let Some(guest) = call.service().named(Dialect::Cloudpaste, GUEST).await? else { return Ok(()) };
-    let terms = &guest.terms;
-    let is_switched_off = !terms.enabled && terms.revision > 1;
-    if !is_switched_off && terms.revoked_at.is_none() {
-        return Err(conflict(ONE_GUEST));
-    }
-    match call.service().purge(caller, terms.id).await {
-        Ok(()) | Err(DomainError::NotFound) => Ok(()),
+        Err(DomainError::NameTaken) if is_guest => Err(conflict(replacement::EXISTS)),
+        Err(DomainError::ValueTaken) if is_guest => Err(conflict(replacement::VALUE_GIVEN)),
         Err(error) => Err(error.into()),
     }
 }

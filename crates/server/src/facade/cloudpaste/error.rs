@@ -7,11 +7,15 @@ use countermark_domain::DomainError;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::facade::{DialectError, Fault};
+use crate::facade::{DialectError, Fault, told};
 use crate::problem::Problem;
 
 /// No `Basic`: browsers would ask for a name and a password over the front end's own form.
 const CHALLENGE: &str = r#"Bearer realm="countermark""#;
+
+/// Members that the dialect names otherwise.
+const NAMES: &[(&str, &str)] =
+    &[("/basePath", "/basic_path"), ("/storages", "/storage_config_ids"), ("/expiry", "/expires_at")];
 
 /// The body of every error answer.
 #[derive(Serialize, ToSchema)]
@@ -71,7 +75,7 @@ pub fn worded(fault: Fault) -> DialectError {
     };
     let problem = fault.into_problem();
     let status = StatusCode::from_u16(problem.code().status).expect("the table holds valid statuses");
-    let message = own.map_or_else(|| detail(&problem), str::to_owned);
+    let message = own.map_or_else(|| told(&problem, NAMES).into_owned(), str::to_owned);
     let body = ErrorBody { success: false, code: code(status), message, request_id: () };
     let error = DialectError::json(status, &body).naming_request("requestId").carrying(&problem);
     if status == StatusCode::UNAUTHORIZED {
@@ -96,12 +100,6 @@ pub async fn unknown_path() -> Result<HttpResponse, DialectError> {
 /// 409 for what the dialect keeps for its guest key.
 pub fn conflict(message: &'static str) -> Fault {
     Problem::new(&crate::problem::codes::VALUE_TAKEN).detail(message).into()
-}
-
-/// The detail alone: a problem shows itself as its code and its detail.
-fn detail(problem: &Problem) -> String {
-    let shown = problem.to_string();
-    shown.split_once(": ").map_or(shown.clone(), |(_, detail)| detail.to_owned())
 }
 
 fn code(status: StatusCode) -> &'static str {

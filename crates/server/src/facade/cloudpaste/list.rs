@@ -43,11 +43,12 @@ async fn list(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, F
     let call = Call::of(request, state);
     let caller = administrator(&call, request).await?;
     sweep(&call).await?;
-    let tokens = call.service().all(&caller).await?;
-    let values = call.service().reveal_all(&caller, &tokens).await?;
+    let service = call.service();
+    let tokens = service.all(&caller).await?;
+    let values = service.reveal_all(&caller, &tokens).await?;
     let shown = tokens.iter().zip(&values);
     let rows: Vec<Row> =
-        shown.map(|(token, value)| Row::of(token, value.as_deref().map(String::as_str))).collect();
+        shown.map(|(token, value)| Row::of(service, token, value.as_deref().map(String::as_str))).collect();
     Ok(answered("the API keys", rows))
 }
 

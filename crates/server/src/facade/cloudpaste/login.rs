@@ -7,6 +7,7 @@ use countermark_core::Dialect;
 use countermark_domain::DomainError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::envelope::{Done, Envelope, answered, done};
 use super::error::{ErrorBody, Refusals, refused, worded};
@@ -74,20 +75,21 @@ async fn open(
     state: &AppState,
 ) -> Result<HttpResponse, Fault> {
     let bytes = any_bytes::<BODY_LIMIT>(request, &mut payload).await?;
-    let asked = json::read::<LoginRequest>(&bytes)?;
+    let LoginRequest { username, password } = json::read(&bytes)?;
+    let password = Zeroizing::new(password);
     let call = Call::of(request, state);
-    if *asked.username != *state.facades.admin_name {
+    if *username != *state.facades.admin_name {
         return Err(call.failed(unauthenticated()));
     }
     let (seconds, id) = (state.facades.login_seconds, call.request_id().map(str::to_owned));
-    let login = call.service().log_in(Dialect::Cloudpaste, &asked.password, seconds, call.address, id).await;
+    let login = call.service().log_in(Dialect::Cloudpaste, &password, seconds, call.address, id).await;
     let login = login.map_err(|error| match error {
         // A key that is none of an administrator is just another wrong password.
         DomainError::PermissionRequired(_) => call.failed(unauthenticated()),
         error => call.failed(error),
     })?;
     let data = LoginData {
-        username: asked.username.into_string(),
+        username: username.into_string(),
         token: login.token.to_string(),
         expires_at: instant::with_millis(login.expires),
     };

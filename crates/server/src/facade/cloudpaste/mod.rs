@@ -12,6 +12,7 @@ mod login;
 mod members;
 mod nothing;
 mod own;
+mod replacement;
 mod row;
 mod strength;
 mod update;
@@ -31,7 +32,10 @@ pub const PATHS: &[&str] = &["/api/admin", "/api/test", "/api/public", "/api/mou
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            at("/api/admin/api-keys").get(list::list_api_keys).post(create::create_api_key).refusing(refused),
+            at("/api/admin/api-keys")
+                .get_alone(list::list_api_keys)
+                .post(create::create_api_key)
+                .refusing(refused),
         )
         .service(
             at("/api/admin/api-keys/{id}")

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use countermark_core::Token;
-use countermark_domain::DomainError;
+use countermark_domain::{DomainError, Service};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -106,7 +106,7 @@ pub async fn test_api_key(request: HttpRequest, state: Data<AppState>) -> Result
 async fn test(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, Fault> {
     let call = Call::of(request, state);
     match visitor(&call, request).await {
-        Ok(Visitor::Holder(token)) => Ok(answered("the API key holds", OwnKey::of(&token))),
+        Ok(Visitor::Holder(token)) => Ok(answered("the API key holds", OwnKey::of(call.service(), &token))),
         Ok(Visitor::Administrator(_)) => Ok(administrator(&state.facades.admin_name)),
         // As Bearer the dialect knows administrators only.
         Err(Fault::Domain(DomainError::PermissionRequired(_))) => Err(call.failed(unauthenticated())),
@@ -115,7 +115,7 @@ async fn test(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, F
 }
 
 impl OwnKey {
-    fn of(token: &Token) -> Self {
+    fn of(service: &Service, token: &Token) -> Self {
         let terms = api_terms(token);
         let (name, basic_path) = (row::name(token).to_owned(), row::basic_path(terms).to_owned());
         Self {
@@ -124,8 +124,8 @@ impl OwnKey {
                 id: uuid::write(token.terms.id),
                 name: name.clone(),
                 basic_path: basic_path.clone(),
-                role: row::role(token),
-                is_guest: row::is_guest(token),
+                role: row::role(service, token),
+                is_guest: row::is_guest(service, token),
             },
             name,
             basic_path,

@@ -1,6 +1,7 @@
 //! An API key as the dialect shows it.
 
 use countermark_core::{ApiTerms, BasePath, Purpose, Token, UnixSeconds};
+use countermark_domain::Service;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,7 +28,7 @@ pub struct Row {
     key: Option<String>,
     /// Sum of the permission bits.
     permissions: u32,
-    /// `GUEST` for the key named `guest`, else `GENERAL`.
+    /// `GUEST` for the key whose name and value are `guest`, else `GENERAL`.
     role: &'static str,
     /// Path that it is confined to; `/` = none.
     basic_path: String,
@@ -63,7 +64,7 @@ pub struct Created {
     key_masked: String,
     /// Sum of the permission bits.
     permissions: u32,
-    /// `GUEST` for the key named `guest`, else `GENERAL`.
+    /// `GUEST` for the key whose name and value are `guest`, else `GENERAL`.
     role: &'static str,
     /// Path that it is confined to; `/` = none.
     basic_path: String,
@@ -77,14 +78,14 @@ pub struct Created {
 
 impl Row {
     /// The row of a key with this value.
-    pub fn of(token: &Token, value: Option<&str>) -> Self {
+    pub fn of(service: &Service, token: &Token, value: Option<&str>) -> Self {
         let terms = api_terms(token);
         Self {
             id: uuid::write(token.terms.id),
             name: name(token).to_owned(),
             key: value.map(str::to_owned),
             permissions: bits::number(&terms.permissions),
-            role: role(token),
+            role: role(service, token),
             basic_path: basic_path(terms).to_owned(),
             is_enable: is_enable(token),
             last_used: token.usage.last_used_at.map(instant::with_millis),
@@ -98,7 +99,7 @@ impl Row {
 
 impl Created {
     /// The new key with its value.
-    pub fn of(token: &Token, value: &str) -> Self {
+    pub fn of(service: &Service, token: &Token, value: &str) -> Self {
         let terms = api_terms(token);
         Self {
             id: uuid::write(token.terms.id),
@@ -106,7 +107,7 @@ impl Created {
             key: value.to_owned(),
             key_masked: masked(value),
             permissions: bits::number(&terms.permissions),
-            role: role(token),
+            role: role(service, token),
             basic_path: basic_path(terms).to_owned(),
             is_enable: is_enable(token),
             permission_names: bits::names(&terms.permissions),
@@ -128,14 +129,15 @@ pub fn name(token: &Token) -> &str {
     token.about.name.as_deref().unwrap_or_default()
 }
 
-/// Whether it is the one key for everybody.
-pub fn is_guest(token: &Token) -> bool {
-    name(token) == GUEST
+/// Whether it is the one key for everybody. The name alone does not make it that: by the native API a key with another
+/// value can have it, and the guest key another name or value.
+pub fn is_guest(service: &Service, token: &Token) -> bool {
+    name(token) == GUEST && service.presents(token, GUEST)
 }
 
 /// `GUEST` or `GENERAL`.
-pub fn role(token: &Token) -> &'static str {
-    if is_guest(token) { "GUEST" } else { "GENERAL" }
+pub fn role(service: &Service, token: &Token) -> &'static str {
+    if is_guest(service, token) { "GUEST" } else { "GENERAL" }
 }
 
 /// The path that it is confined to; `/` for none.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::envelope::{Done, done};
 use super::error::{ErrorBody, Refusals, conflict, worded};
 use super::members::{self, Bits, Role};
-use super::row::{GUEST, is_guest};
+use super::row::{self, GUEST, is_guest};
 use super::visitor::administrator;
 use crate::body::{BODY_LIMIT, any_bytes};
 use crate::facade::call::Call;
@@ -89,8 +89,9 @@ async fn update(
         let expected = "expected name, permissions, basic_path, expires_at or is_enable";
         return Err(Problem::invalid_member("", expected).into());
     }
-    asked.keeps_role(&former)?;
-    if let Some(patch) = asked.patch(&former)? {
+    let is_guest = is_guest(call.service(), &former);
+    asked.keeps_role(&former, is_guest)?;
+    if let Some(patch) = asked.patch(is_guest)? {
         call.service().update(&caller, id, None, patch).await?;
     }
     Ok(done("the API key is updated"))
@@ -116,10 +117,10 @@ impl UpdateRequest {
     }
 
     /// Name and role of the guest key belong together, and to it alone.
-    fn keeps_role(&self, former: &Token) -> Result<(), Fault> {
-        let is_guest = is_guest(former);
+    fn keeps_role(&self, former: &Token, is_guest: bool) -> Result<(), Fault> {
         let role = matches!(self.role, Patch::Set(Choice(role)) if (role == Role::Guest) != is_guest);
-        let name = matches!(&self.name, Patch::Set(name) if (name.trim() == GUEST) != is_guest);
+        let is_other = |name: &str| name != row::name(former) && (is_guest || name == GUEST);
+        let name = matches!(&self.name, Patch::Set(name) if is_other(name.trim()));
         if role || name {
             return Err(conflict("a key keeps its role, and guest is the name of the role GUEST alone"));
         }
@@ -127,7 +128,7 @@ impl UpdateRequest {
     }
 
     /// `None` where nothing is to be changed.
-    fn patch(self, former: &Token) -> Result<Option<TokenPatch>, Fault> {
+    fn patch(self, is_guest: bool) -> Result<Option<TokenPatch>, Fault> {
         let mut patch = TokenPatch::default();
         if let Some(name) = set(self.name, "/name", "expected a name")? {
             patch.name = Change::Set(members::name(&name)?);
@@ -149,7 +150,7 @@ impl UpdateRequest {
             Patch::Set(given) => members::expiry(given)?.map_or(Change::Clear, Change::Set),
         };
         // Read, so that nonsense is told; but the guest key keeps its end.
-        patch.expiry = if is_guest(former) { Change::Keep } else { expiry };
+        patch.expiry = if is_guest { Change::Keep } else { expiry };
         let changes = patch.name.is_mentioned()
             || patch.permissions.is_mentioned()
             || patch.base_path.is_mentioned()

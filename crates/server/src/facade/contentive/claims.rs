@@ -5,6 +5,7 @@ use countermark_domain::{DomainError, Service};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::record::ApiUserStatus;
 use crate::facade::uuid;
 
 /// Digits of `jti`, 131 bits: two tokens of one second differ, and none can be guessed.
@@ -44,13 +45,29 @@ impl<'a> Subject<'a> {
         scopes.into_iter().map(Permission::as_str).collect()
     }
 
+    /// Whoever has this name and these scopes, in the state that takes the longest token.
+    pub fn longest(id: TokenId, name: &'a str, scopes: Vec<&'a str>) -> Self {
+        let status = ApiUserStatus::Inactive.name();
+        Self { id, name, scopes, status, expiry: Some(UnixSeconds::MAX) }
+    }
+
+    /// Characters of his token.
+    pub fn length(&self, service: &Service) -> usize {
+        self.signed(service).len()
+    }
+
     /// A new token, never the same twice.
     ///
     /// # Errors
     /// [`DomainError::Invalid`] where it would be too long to be presented.
     pub fn token(&self, service: &Service) -> Result<Zeroizing<String>, DomainError> {
+        let token = self.signed(service);
+        if may_be_credential(&token) { Ok(token) } else { Err(TOO_LONG) }
+    }
+
+    fn signed(&self, service: &Service) -> Zeroizing<String> {
         let jti = service.foreign_value("", JTI_DIGITS);
-        let token = service.contentive_jwt(&Claims {
+        service.contentive_jwt(&Claims {
             user_id: uuid::write(self.id),
             name: self.name,
             scopes: &self.scopes,
@@ -58,8 +75,7 @@ impl<'a> Subject<'a> {
             exp: self.expiry,
             iat: service.now(),
             jti: &jti,
-        });
-        if may_be_credential(&token) { Ok(token) } else { Err(TOO_LONG) }
+        })
     }
 }
 

@@ -75,6 +75,8 @@ impl Described {
         expiry: Option<UnixSeconds>,
     ) -> Result<Zeroizing<String>, DomainError> {
         let scopes = Subject::names(&self.scopes);
+        // What could not be made again is not made: every later status and expiry must fit as well.
+        Subject::longest(id, &self.name, scopes.clone()).token(service)?;
         Subject { id, name: &self.name, scopes, status, expiry }.token(service)
     }
 }

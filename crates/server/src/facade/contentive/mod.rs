@@ -32,7 +32,9 @@ const ADMINISTRATOR: &str = "contentiveAdministrator";
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(at("/admin/auth/login").refusing(refuse).post(log_in::log_in))
-        .service(at("/admin/api").refusing(refuse).get(list::list_api_users).post(create::create_api_user))
+        .service(
+            at("/admin/api").refusing(refuse).get_alone(list::list_api_users).post(create::create_api_user),
+        )
         .service(
             at("/admin/api/regenerate-token/{id}")
                 .refusing(refuse)

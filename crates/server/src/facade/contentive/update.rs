@@ -3,14 +3,14 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_core::{Token, UnixSeconds};
+use countermark_core::Token;
 use countermark_domain::{DomainError, Patch, Service, TokenPatch};
 
 use super::administrator::administrator;
 use super::claims::Subject;
 use super::error::{ErrorBody, Refusal, Refusals};
 use super::input::{UpdateRequest, user_id};
-use super::record::{ApiUser, ApiUserStatus, answer, scopes, value};
+use super::record::{ApiUser, answer, scopes, value};
 use crate::body::{BODY_LIMIT, any_bytes};
 use crate::facade::DialectError;
 use crate::facade::call::Call;
@@ -56,22 +56,26 @@ async fn updated(request: &HttpRequest, payload: Payload, state: &AppState) -> R
     Ok(answer(StatusCode::OK, &ApiUser::of(&token, value, service.now())))
 }
 
-/// Refuses what the next regeneration could not put into a token.
+/// Refuses a longer name or list of scopes than the next regeneration could put into a token. Whatever leaves both alone or
+/// shortens them passes: a user whose scopes were set natively must be disabled as well as any other.
 fn must_stay_short(service: &Service, former: &Token, patch: &TokenPatch) -> Result<(), DomainError> {
+    if !patch.name.is_mentioned() && !patch.permissions.is_mentioned() {
+        return Ok(());
+    }
+    let id = former.terms.id;
+    let former_name = former.about.name.as_deref().unwrap_or_default();
     let name = match &patch.name {
-        Patch::Set(name) => Some(name),
-        Patch::Keep | Patch::Clear => former.about.name.as_ref(),
+        Patch::Set(name) => name,
+        Patch::Keep | Patch::Clear => former_name,
     };
-    let scopes = match &patch.permissions {
+    let names = match &patch.permissions {
         Patch::Set(scopes) => Subject::names(scopes),
         Patch::Keep | Patch::Clear => Subject::names(scopes(former)),
     };
-    let longest = Subject {
-        id: former.terms.id,
-        name: name.map_or("", String::as_str),
-        scopes,
-        status: ApiUserStatus::Inactive.name(),
-        expiry: Some(UnixSeconds::MAX),
-    };
+    let longest = Subject::longest(id, name, names);
+    let before = Subject::longest(id, former_name, Subject::names(scopes(former)));
+    if longest.length(service) <= before.length(service) {
+        return Ok(());
+    }
     longest.token(service).map(drop)
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::credential::manager;
-use super::error::{NotValid, Refusal, worded};
+use super::error::{BodyRefusals, Refusal, Refusals, worded};
 use super::wire::{ImgbedPermission, Instant, TokenRecord, answered, asked};
 use crate::body::{BODY_LIMIT, json_bytes};
 use crate::facade::call::Call;
@@ -56,7 +56,8 @@ pub struct CreateRequest {
     responses(
         (status = 200, description = "The token with its value.", body = TokenRecord),
         (status = 400, description = "A member is missing or not acceptable.", body = Refusal<'_>),
-        (status = 401, description = "No token or administrator with the right to manage.", body = NotValid),
+        Refusals<'_>,
+        BodyRefusals<'_>,
         (status = 403, description = "The new token would reach further than the calling one.", body = Refusal<'_>)
     ),
     security(("imgbedToken" = []), ("imgbedAdministrator" = []))

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::credential::manager;
-use super::error::{NotValid, Refusal, worded};
+use super::error::{Refusal, Refusals, worded};
 use super::id;
 use super::wire::answered;
 use crate::facade::call::Call;
@@ -35,7 +35,7 @@ pub struct Deleted {
     responses(
         (status = 200, description = "Deleted.", body = Deleted),
         (status = 400, description = "No id is given.", body = Refusal<'_>),
-        (status = 401, description = "No token or administrator with the right to manage.", body = NotValid),
+        Refusals<'_>,
         (status = 403, description = "The token reaches further than the calling one, or is the calling one.", body = Refusal<'_>),
         (status = 404, description = "No such token.", body = Refusal<'_>)
     ),

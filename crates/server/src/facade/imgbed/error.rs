@@ -6,13 +6,43 @@ use actix_web::http::header::{self, HeaderValue};
 use countermark_core::DenyReason;
 use countermark_domain::DomainError;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
-use crate::facade::{DialectError, Fault};
+use crate::facade::{DialectError, Fault, told};
 use crate::problem::Problem;
 
 /// Has browsers ask for name and password.
 const CHALLENGE: &str = r#"Basic realm="countermark", charset="UTF-8""#;
+
+/// Members that the dialect names otherwise.
+const NAMES: &[(&str, &str)] = &[("/expiry", "/expiresAt")];
+
+/// What every route but OPTIONS can answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the document is made of the type, no value is")]
+pub enum Refusals<'a> {
+    /// No token or administrator with the right to manage.
+    #[response(status = 401)]
+    Unauthenticated(NotValid),
+    /// Too many failed attempts from this address.
+    #[response(status = 429)]
+    Throttled(Refusal<'a>),
+    /// The service cannot answer now; nothing has been done.
+    #[response(status = 503)]
+    Unavailable(Refusal<'a>),
+}
+
+/// What every route with a body can answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the document is made of the type, no value is")]
+pub enum BodyRefusals<'a> {
+    /// The body is larger than 64 KiB.
+    #[response(status = 413)]
+    TooLarge(Refusal<'a>),
+    /// The content type is not `application/json`, or the body has a content coding.
+    #[response(status = 415)]
+    WrongType(Refusal<'a>),
+}
 
 /// Why a request was not done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,7 +73,7 @@ pub fn worded(fault: Fault) -> DialectError {
         other => {
             let problem = other.into_problem();
             let status = StatusCode::from_u16(problem.code().status).expect("the table holds valid statuses");
-            refused(status, problem.told()).carrying(&problem)
+            refused(status, &told(&problem, NAMES)).carrying(&problem)
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::credential::manager;
-use super::error::{NotValid, worded};
+use super::error::{Refusals, worded};
 use super::wire::{TokenRecord, answered};
 use crate::facade::call::Call;
 use crate::facade::{DialectError, Fault};
@@ -31,7 +31,7 @@ pub struct TokenList {
     get, path = "/api/manage/apiTokens", operation_id = "list_imgbed_tokens", tag = "ImgBed dialect",
     responses(
         (status = 200, description = "The tokens of this dialect.", body = TokenList),
-        (status = 401, description = "No token or administrator with the right to manage.", body = NotValid)
+        Refusals<'_>
     ),
     security(("imgbedToken" = []), ("imgbedAdministrator" = []))
 )]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::credential::manager;
-use super::error::{NotValid, Refusal, worded};
+use super::error::{BodyRefusals, Refusal, Refusals, worded};
 use super::id;
 use super::wire::{ImgbedPermission, Instant, answered, asked, permissions};
 use crate::body::{BODY_LIMIT, json_bytes};
@@ -83,7 +83,8 @@ struct UpdatedToken {
     responses(
         (status = 200, description = "Changed.", body = Updated),
         (status = 400, description = "A member is missing or not acceptable.", body = Refusal<'_>),
-        (status = 401, description = "No token or administrator with the right to manage.", body = NotValid),
+        Refusals<'_>,
+        BodyRefusals<'_>,
         (status = 403, description = "The token reaches further than the calling one, now or then.", body = Refusal<'_>),
         (status = 404, description = "No such token.", body = Refusal<'_>),
         (status = 409, description = "The token is revoked.", body = Refusal<'_>)

@@ -12,13 +12,16 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::credential::administrator;
-use super::error::{missing, worded};
+use super::error::{BodyRefusals, Refusals, missing, worded};
 use super::wire::{ExpirationDate, done, permissions, read};
 use crate::body::{BODY_LIMIT, any_bytes};
 use crate::facade::call::Call;
 use crate::facade::{DialectError, Fault};
 use crate::json::Text;
 use crate::state::AppState;
+
+/// What Query Server says of a past date.
+pub const PAST: &str = "The expiration_date must be greater than current time";
 
 /// The body of `POST /_/token` and `PUT /_/token`; members that are not listed are ignored, null is the same as leaving a
 /// member out.
@@ -52,7 +55,8 @@ pub struct TokenRequest {
     responses(
         (status = 201, description = "Created; no body."),
         (status = 400, description = "A member is not acceptable, or the name is taken; one line of text."),
-        (status = 401, description = "No administrator key; no body.")
+        Refusals,
+        BodyRefusals
     ),
     security(("queryAdministrator" = []))
 )]
@@ -81,7 +85,7 @@ impl TokenRequest {
     fn draft(self, now: UnixSeconds) -> Result<Draft, Fault> {
         // Milliseconds are taken as they are: the document's own example lies in the past and is to be created.
         if self.expiration_date.is_some_and(|date| date.is_in_seconds && date.at <= now) {
-            return Err(missing("The expiration_date must be greater than current time"));
+            return Err(missing(PAST));
         }
         Ok(Draft {
             name: Some(self.name.into_string()),

@@ -4,16 +4,18 @@ use actix_web::dev;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_domain::{Caller, DomainError};
+use countermark_core::Dialect;
+use countermark_domain::DomainError;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::credential::administrator;
-use super::error::worded;
+use super::error::{BodyRefusals, Refusals, worded};
 use super::wire::{done, read};
 use crate::body::{BODY_LIMIT, any_bytes};
 use crate::facade::call::Call;
 use crate::facade::{DialectError, Fault};
+use crate::problem::{Problem, codes};
 use crate::state::AppState;
 
 /// The body of `DELETE /_/token`; members that are not listed are ignored.
@@ -33,7 +35,8 @@ pub struct DeleteRequest {
     responses(
         (status = 200, description = "There is no such token any more; no body."),
         (status = 400, description = "No name is given; one line of text."),
-        (status = 401, description = "No administrator key; no body.")
+        Refusals,
+        BodyRefusals
     ),
     security(("queryAdministrator" = []))
 )]
@@ -54,13 +57,20 @@ async fn delete(
     let call = Call::of(request, state);
     let caller = administrator(&call, request).await?;
     let body: DeleteRequest = read(&bytes)?;
-    match purge(&call, &caller, &body.name).await {
+    let service = call.service();
+    let token = match service.find_named(&caller, &body.name).await {
+        Ok(token) => token,
+        Err(DomainError::NotFound) if service.named(Dialect::Query, &body.name).await?.is_some() => {
+            // 200 would say that it is accepted nowhere any more.
+            return Err(Problem::new(&codes::RIGHTS_EXCEEDED).detail(NOT_YOURS).into());
+        }
+        Err(DomainError::NotFound) => return Ok(done(StatusCode::OK)),
+        Err(error) => return Err(error.into()),
+    };
+    match service.purge(&caller, token.terms.id).await {
         Ok(()) | Err(DomainError::NotFound) => Ok(done(StatusCode::OK)),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn purge(call: &Call<'_>, caller: &Caller, name: &str) -> Result<(), DomainError> {
-    let token = call.service().find_named(caller, name).await?;
-    call.service().purge(caller, token.terms.id).await
-}
+const NOT_YOURS: &str = "This token reaches further than the key that makes this call";

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::credential::administrator;
-use super::error::worded;
+use super::error::{Refusals, worded};
 use super::wire::{Row, rows};
 use crate::facade::call::Call;
 use crate::facade::{DialectError, Fault};
@@ -27,7 +27,7 @@ pub struct TokenList<'a> {
     get, path = "/_/token", operation_id = "list_query_tokens", tag = "Query dialect",
     responses(
         (status = 200, description = "The tokens of this dialect.", body = TokenList<'_>),
-        (status = 401, description = "No administrator key; no body.")
+        Refusals
     ),
     security(("queryAdministrator" = []))
 )]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::credential::administrator;
-use super::error::{NO_NAME, missing, worded};
+use super::error::{NO_NAME, Refusals, missing, worded};
 use super::wire::rows;
 use crate::facade::call::Call;
 use crate::facade::{DialectError, Fault};
@@ -40,7 +40,7 @@ struct ValueRow<'a> {
     responses(
         (status = 200, description = "The value; no element if there is no such token.", body = TokenValue<'_>),
         (status = 400, description = "No name is given; one line of text."),
-        (status = 401, description = "No administrator key; no body.")
+        Refusals
     ),
     security(("queryAdministrator" = []))
 )]

@@ -4,12 +4,12 @@ use actix_web::dev;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use countermark_core::Token;
+use countermark_core::{Token, UnixSeconds};
 use countermark_domain::{Patch, TokenPatch};
 
-use super::create::TokenRequest;
+use super::create::{PAST, TokenRequest};
 use super::credential::administrator;
-use super::error::worded;
+use super::error::{BodyRefusals, Refusals, missing, worded};
 use super::wire::{done, permissions, read};
 use crate::body::{BODY_LIMIT, any_bytes};
 use crate::facade::call::Call;
@@ -25,7 +25,9 @@ use crate::state::AppState;
     responses(
         (status = 200, description = "Changed; no body."),
         (status = 400, description = "A member is not acceptable, or there is no such token; one line of text."),
-        (status = 401, description = "No administrator key; no body.")
+        (status = 409, description = "The token is revoked; one line of text."),
+        Refusals,
+        BodyRefusals
     ),
     security(("queryAdministrator" = []))
 )]
@@ -47,21 +49,26 @@ async fn update(
     let caller = administrator(&call, request).await?;
     let body: TokenRequest = read(&bytes)?;
     let token = call.service().find_named(&caller, &body.name).await?;
-    call.service().update(&caller, token.terms.id, None, body.patch(&token)).await?;
+    let patch = body.patch(&token, call.service().now())?;
+    call.service().update(&caller, token.terms.id, None, patch).await?;
     Ok(done(StatusCode::OK))
 }
 
 impl TokenRequest {
-    fn patch(self, token: &Token) -> TokenPatch {
+    fn patch(self, token: &Token, now: UnixSeconds) -> Result<TokenPatch, Fault> {
         // Whoever sends a row of the list back means what it said: this date is how never is written there.
         let says_never = |date| token.terms.expiry.is_none() && date == token.about.updated_at;
-        let date = self.expiration_date.map(|date| date.at).filter(|date| !says_never(*date));
-        TokenPatch {
+        let date = self.expiration_date.filter(|date| !says_never(date.at));
+        // Milliseconds are taken as they are, as at POST.
+        if date.is_some_and(|date| date.is_in_seconds && date.at <= now) {
+            return Err(missing(PAST));
+        }
+        Ok(TokenPatch {
             enabled: set(self.active),
-            expiry: set(date),
+            expiry: set(date.map(|date| date.at)),
             permissions: set(self.write.map(permissions)),
             ..TokenPatch::default()
-        }
+        })
     }
 }
 

@@ -153,7 +153,7 @@ async fn methods_that_are_not_offered_are_answered_405_with_allow() {
     let one = format!("{KEYS}/{UNKNOWN}");
     let acl = format!("{one}/storage-acl");
     for (path, allow) in [
-        (KEYS, "GET, HEAD, POST"),
+        (KEYS, "GET, POST"),
         (&one, "PUT, DELETE"),
         (&acl, "GET, HEAD, PUT"),
         ("/api/admin/login", "POST"),
@@ -172,6 +172,9 @@ async fn methods_that_are_not_offered_are_answered_405_with_allow() {
             assert_eq!(answer.header("allow"), allow, "{path}");
         }
     }
+    // No look at values that shows none.
+    assert_eq!(it.call(&it.admin, "HEAD", KEYS, Value::Null).await.status, 405);
+    assert!(!it.get(&it.admin, "/v1/audit").await.body.to_string().contains("reveal_all"));
 }
 
 #[actix_web::test]

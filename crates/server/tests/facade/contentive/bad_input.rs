@@ -184,7 +184,7 @@ async fn methods_and_paths_that_there_are_not_are_answered_in_the_dialect() {
     let user = active(&it, "other", "a").await;
     let regeneration = format!("{USERS}/regenerate-token/{}", text(&user["id"]));
     for (path, allowed) in [
-        (USERS.to_owned(), "GET, HEAD, POST"),
+        (USERS.to_owned(), "GET, POST"),
         (path(&user), "GET, HEAD, PUT, DELETE"),
         (regeneration, "POST"),
         ("/admin/auth/login".to_owned(), "POST"),
@@ -198,6 +198,9 @@ async fn methods_and_paths_that_there_are_not_are_answered_in_the_dialect() {
             assert_eq!(answer.header("allow"), allowed, "{method} {path}");
         }
     }
+    // No look at tokens that shows none.
+    assert_eq!(it.call(&it.admin, "HEAD", USERS, Value::Null).await.status, 405);
+    assert!(!it.get(&it.admin, "/v1/audit").await.body.to_string().contains("reveal_all"));
     for path in [
         "/admin/api/",
         "/admin/api/a/b",

@@ -295,6 +295,44 @@ async fn s4_14_scopes_that_would_make_the_token_too_long_are_refused_before_anyt
 }
 
 #[actix_web::test]
+async fn a_user_with_more_scopes_than_a_token_holds_can_be_disabled_ended_and_shortened_but_not_extended() {
+    let it = Installation::new().await;
+    let user = active(&it, "long", "a").await;
+    let scopes = |count: usize| (0..count).map(|n| format!("{}:{n}", "s".repeat(120))).collect::<Vec<_>>();
+    let native = native_path(&it, &user).await;
+    let widened = it.call(&it.admin, "PATCH", &native, json!({"permissions": scopes(60)})).await;
+    assert_eq!(widened.status, 200, "{}", widened.body);
+    assert_eq!(put(&it, &user, json!({"status": "inactive"})).await["status"], "inactive");
+    let ended = put(&it, &user, json!({"expire_at": "2030-01-01T00:00:00Z", "description": "d"})).await;
+    assert_eq!(ended["expire_at"], "2030-01-01T00:00:00Z");
+    put(&it, &user, json!({"name": "lon", "scopes": scopes(59)})).await;
+    for longer in [json!({"name": "longer"}), json!({"scopes": scopes(61)})] {
+        assert_eq!(error(&it.call(&it.admin, "PUT", &path(&user), longer).await).0, 400);
+    }
+}
+
+#[actix_web::test]
+async fn whoever_can_be_made_can_be_disabled_ended_late_and_regenerated() {
+    let it = Installation::new().await;
+    let mut scopes: Vec<String> = (0..22).map(|n| format!("{}:{n}", "s".repeat(120))).collect();
+    let (mut accepted, mut made) = (0, Value::Null);
+    // Letter by letter up to the longest that is taken.
+    for length in 1..=120 {
+        scopes.push("t".repeat(length));
+        let body = json!({"name": format!("user {length:03}"), "status": "active", "scopes": scopes});
+        let answer = it.call(&it.admin, "POST", USERS, body).await;
+        scopes.pop();
+        if answer.status != 201 {
+            break;
+        }
+        (accepted, made) = (length, answer.body);
+    }
+    assert!((1..120).contains(&accepted), "{accepted}");
+    put(&it, &made, json!({"status": "inactive", "expire_at": "9999-12-31T23:59:59Z"})).await;
+    assert_eq!(regenerate(&it, &made).await.status, 200);
+}
+
+#[actix_web::test]
 async fn a_token_that_was_revoked_natively_is_inactive_and_cannot_be_changed_but_deleted() {
     let it = Installation::new().await;
     let user = active(&it, "revoked", "*").await;
