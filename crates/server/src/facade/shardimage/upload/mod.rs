@@ -9,6 +9,7 @@ mod image;
 mod image_type;
 mod refusal;
 mod report;
+mod seats;
 mod target;
 mod unserved;
 mod with_file;

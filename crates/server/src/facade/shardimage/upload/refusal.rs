@@ -15,7 +15,7 @@ use crate::problem::codes::code_of_reason;
 pub(super) enum Refusal {
     /// As everywhere in the room.
     Fault(Fault),
-    /// As many uploads are under way as there are seats.
+    /// As many uploads are under way as there are seats, or as the token may have.
     Busy,
     /// This service stores nothing, or not in this way.
     NotImplemented(&'static str),
