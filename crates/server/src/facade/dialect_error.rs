@@ -96,6 +96,13 @@ impl DialectError {
         self
     }
 
+    /// Closes the connection after the answer, for requests whose body was not read to its end.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
     /// The answer to the request with this id.
     pub fn render(&self, request_id: &RequestId) -> HttpResponse {
         let whole = || match (self.request_id_member, self.body.strip_suffix('}')) {

@@ -73,7 +73,7 @@ fn cloud(request: &HttpRequest) -> &str {
     request.match_info().get("cloudId").unwrap_or_default()
 }
 
-/// A refusal that does not wait for the body; a client that is still sending it must be able to read why.
+/// A refusal that does not need the body; a client that is still sending it should be able to read why, but not for long.
 async fn refused_early(
     request: &HttpRequest,
     payload: Payload,
