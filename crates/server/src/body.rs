@@ -190,6 +190,15 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(&codes::UNSUPPORTED_MEDIA_TYPE).detail("expected a body without Content-Encoding"))
 }
 
+/// Holds a body inside another one to the rules of those that come by themselves.
+///
+/// # Errors
+/// 413, or 415 for an encoded body.
+pub fn check_inner(headers: &HeaderMap, length: usize) -> Result<(), Problem> {
+    check_encoding(headers)?;
+    if length > BODY_LIMIT { Err(too_large(BODY_LIMIT)) } else { Ok(()) }
+}
+
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -226,15 +235,6 @@ async fn in_time(
     tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| Err(late(timeout)))
 }
 
-async fn collect(payload: Payload, limit: usize, expected: usize) -> Result<Bytes, Problem> {
-    let mut chunks = pin!(BodyStream::new(payload));
-    let Some(first) = poll_fn(|context| chunks.as_mut().poll_next(context)).await else {
-        return Ok(Bytes::new());
-    };
-    let first = checked(first, 0, limit)?;
-    let Some(second) = poll_fn(|context| chunks.as_mut().poll_next(context)).await else {
-        return Ok(first);
-    };
 async fn at_pace(payload: Payload, limit: usize, expected: usize, first: Duration) -> Result<Bytes, Problem> {
     let mut chunks = pin!(BodyStream::new(payload));
     let mut whole = BytesMut::with_capacity(expected);
@@ -251,6 +251,15 @@ async fn at_pace(payload: Payload, limit: usize, expected: usize, first: Duratio
     }
 }
 
+async fn collect(payload: Payload, limit: usize, expected: usize) -> Result<Bytes, Problem> {
+    let mut chunks = pin!(BodyStream::new(payload));
+    let Some(first) = poll_fn(|context| chunks.as_mut().poll_next(context)).await else {
+        return Ok(Bytes::new());
+    };
+    let first = checked(first, 0, limit)?;
+    let Some(second) = poll_fn(|context| chunks.as_mut().poll_next(context)).await else {
+        return Ok(first);
+    };
     let mut whole = BytesMut::with_capacity(expected.max(first.len()));
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&checked(second, whole.len(), limit)?);
@@ -272,7 +281,10 @@ fn checked(
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use actix_web::test::TestRequest;
+    use futures_util::{Stream, StreamExt};
     use serde::Deserialize;
 
     use super::*;
@@ -281,10 +293,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-    use std::pin::Pin;
-
         text: String,
-    use futures_util::{Stream, StreamExt};
     }
 
     async fn read(request: TestRequest) -> Result<String, &'static str> {
@@ -334,11 +343,6 @@ mod tests {
         assert_eq!(read(announced).await, Err("BODY_TOO_LARGE"));
     }
 
-    #[actix_web::test]
-    async fn an_empty_body_is_malformed() {
-        assert_eq!(read(post("application/json", "")).await, Err("MALFORMED_BODY"));
-    }
-}
     #[test]
     fn each_further_64_kib_must_come_in_half_of_the_first_time() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
@@ -377,3 +381,8 @@ mod tests {
         assert!(discard(&request, payload, 4).await);
     }
 
+    #[actix_web::test]
+    async fn an_empty_body_is_malformed() {
+        assert_eq!(read(post("application/json", "")).await, Err("MALFORMED_BODY"));
+    }
+}

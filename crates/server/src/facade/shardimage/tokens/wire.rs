@@ -78,6 +78,13 @@ pub struct UploadExtraRequest {
 }
 
 impl TokenRequest<ImageUrlExtra> {
+    /// How many passwords are to be hashed.
+    pub fn new_passwords(&self) -> usize {
+        let users = self.extra.iter().filter_map(|PhpObject(extra)| extra.authentication.as_ref());
+        let is_new = |password: &&UserPassword| matches!(password, UserPassword::Given(_));
+        users.map(|Users(users)| users.values().filter(is_new).count()).sum()
+    }
+
     /// The token to issue; with `legacy` it verifies `s-token2` URLs if it has a cloud, without which it may not.
     pub fn draft(self, legacy: bool) -> Result<Draft, Problem> {
         let extra = self.extra.unwrap_or_default().0;
@@ -169,6 +176,12 @@ impl UploadExtraRequest {
     }
 }
 
+/// What an update puts in the place of the former `extra`: forgotten, it would take all of its bounds away.
+fn whole<E>(extra: Option<PhpObject<E>>) -> Result<E, Problem> {
+    let expected = || Problem::invalid_member("/extra", "expected an object: the whole token is replaced");
+    extra.map(|PhpObject(extra)| extra).ok_or_else(expected)
+}
+
 fn draft(expiry: Option<UnixTime>, limit: Option<Limit>, purpose: PurposeDraft) -> Draft {
     Draft {
         name: None,
@@ -176,12 +189,6 @@ fn draft(expiry: Option<UnixTime>, limit: Option<Limit>, purpose: PurposeDraft) 
         owner: None,
         labels: BTreeMap::new(),
         enabled: true,
-/// What an update puts in the place of the former `extra`: forgotten, it would take all of its bounds away.
-fn whole<E>(extra: Option<PhpObject<E>>) -> Result<E, Problem> {
-    let expected = || Problem::invalid_member("/extra", "expected an object: the whole token is replaced");
-    extra.map(|PhpObject(extra)| extra).ok_or_else(expected)
-}
-
         not_before: None,
         expiry: expiry.map(instant).map(Expiry::At),
         limit: limit.map(Limit::get),

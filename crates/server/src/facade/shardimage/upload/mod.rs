@@ -24,6 +24,7 @@ use super::error;
 use crate::body::discard;
 use crate::facade::DialectError;
 use crate::resource::at;
+use crate::state::AppState;
 use image::Image;
 use refusal::Refusal;
 pub use target::UploadTarget;
@@ -80,10 +81,19 @@ async fn refused_early(
     limit: usize,
     refusal: Refusal,
 ) -> DialectError {
-    match discard(request, payload.into_inner(), limit).await {
-        Ok(()) => refusal.worded(),
-        Err(problem) => Refusal::from(problem).worded(),
-    }
+    let is_whole = discard(request, payload.into_inner(), limit).await;
+    let worded = refusal.worded();
+    if is_whole { worded } else { worded.closing() }
+}
+
+/// The answer to a batch of uploads.
+pub(super) async fn refuse_deferred(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+) -> DialectError {
+    let refusal = Refusal::NotImplemented("uploads cannot be deferred; send them one by one");
+    refused_early(request, payload, state.facades.shardimage_upload_bytes, refusal).await
 }
 
 fn answered(image: &Image) -> HttpResponse {
