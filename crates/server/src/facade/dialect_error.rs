@@ -112,6 +112,17 @@ impl DialectError {
         self.answer(whole())
     }
 
+    /// Whether something inside has failed, which is logged. 501 and a 503 without a cause are refusals on purpose, which
+    /// any client can call forth.
+    pub fn is_failure(&self) -> bool {
+        let is_refusal = match self.status {
+            StatusCode::NOT_IMPLEMENTED => true,
+            StatusCode::SERVICE_UNAVAILABLE => self.cause.is_none(),
+            status => !status.is_server_error(),
+        };
+        !is_refusal
+    }
+
     /// The cause for the log, if there is any.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
