@@ -214,12 +214,26 @@ async fn an_address_must_be_one_over_http() {
         json!({"resource": "cat.png"}),
         json!({"resource": "file:///etc/passwd"}),
         json!({"resource": "gopher://example.com/"}),
+        json!({"resource": "https:example.com/cat.png"}),
+        json!({"resource": " https://example.com/"}),
+        json!({"resource": "https:\\\\example.com\\"}),
+        json!({"resource": "https://user@example.com/"}),
+        json!({"resource": "https://:password@example.com/"}),
         json!({"resource": format!("https://example.com/{}", "x".repeat(2048))}),
         json!([]),
     ] {
         assert_eq!(refusal(&uploads.send(remote(&token.value, body.clone())).await), (400, 1000), "{body}");
     }
     assert_eq!(uploads.used(&token).await, 0);
+}
+
+#[actix_web::test]
+async fn the_target_fetches_the_address_as_it_was_understood() {
+    let uploads = Uploads::answered(200, "{}").await;
+    let token = uploads.token(Some(1), UploadExtra::default()).await;
+    let sent = json!({"resource": "HTTP://EXAMPLE.com:80\\a/../b c"});
+    assert_eq!(uploads.send(remote(&token.value, sent)).await.status, 200);
+    assert_eq!(uploads.target.requests()[0].upload()["resource"], "http://example.com/b%20c");
 }
 
 #[actix_web::test]
