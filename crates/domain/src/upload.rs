@@ -130,18 +130,23 @@ impl Service {
         Err(StoreError::Unavailable("the token changed faster than it could be decided".to_owned()).into())
     }
 
-    /// Why no upload at all may begin by this value in `dialect`, before anything of one is known; the limit is not looked
-    /// at. Counts as a refusal, and takes nothing.
+    /// The upload token of `dialect` by whose value an upload may begin, before anything of one is known, or why none at
+    /// all may. The latter counts as a refusal; nothing is taken.
     ///
     /// # Errors
     /// Store errors.
-    pub async fn refuses_uploads(
+    pub async fn uploader(
         &self,
         dialect: Dialect,
         value: &str,
-    ) -> Result<Option<DenyReason>, DomainError> {
+    ) -> Result<Result<TokenId, DenyReason>, DomainError> {
         let reason = match self.holder(dialect, value).await {
-            Ok(token) if token.terms.kind() == TokenKind::Upload => return Ok(None),
+            Ok(token) if token.terms.kind() == TokenKind::Upload => {
+                if !token.terms.would_exceed_limit(token.usage.used, 1) {
+                    return Ok(Ok(token.terms.id));
+                }
+                DenyReason::LimitReached
+            }
             Ok(_) => DenyReason::WrongType,
             Err(DomainError::Unauthenticated(reason)) => reason,
             Err(error) => return Err(error),
@@ -151,7 +156,7 @@ impl Service {
             _ => None,
         };
         self.refuse_upload(entry.as_ref().filter(|entry| entry.terms.dialect == dialect), reason);
-        Ok(Some(reason))
+        Ok(Err(reason))
     }
 
     /// One upload.

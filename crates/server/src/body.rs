@@ -11,6 +11,7 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use crate::problem::{Problem, codes};
 
@@ -69,8 +70,8 @@ pub fn form_bytes(
     bytes::<BODY_LIMIT>(request, payload, media_type)
 }
 
-/// The bytes of a large body, whatever type they are said to be. It has as much more time as it takes at 64 KiB a second,
-/// and its memory is taken once, if its length is announced.
+/// The bytes of a large body, whatever type they are said to be. The first 64 KiB have the time of a small
+/// body, and each further 64 KiB half of it. Its memory is taken once, if its length is announced.
 ///
 /// # Errors
 /// As [`any_bytes`].
@@ -82,40 +83,58 @@ pub fn large_bytes(
     let headers = request.headers();
     let refused = check_encoding(headers).and_then(|()| check_announced_length(headers, limit)).err();
     let expected = announced_length(headers).map_or(0, |length| usize::try_from(length).unwrap_or(limit));
-    let timeout = large_timeout(request, limit);
+    let timeout = timeout(request);
     let payload = payload.take();
     async move {
         match refused {
             Some(problem) => Err(problem),
-            None => in_time(payload, limit, expected, timeout).await,
+            None => at_pace(payload, limit, expected, timeout).await,
         }
     }
 }
 
-/// Takes a body that nobody wants, so that a client that is still sending reads why; keeps none of it.
-///
-/// # Errors
-/// 408 or 413: it is too long even for that.
-pub async fn discard(request: &HttpRequest, payload: Payload, limit: usize) -> Result<(), Problem> {
-    check_announced_length(request.headers(), limit)?;
-    let timeout = large_timeout(request, limit);
+/// Takes a body that nobody wants, so that a client that is still sending reads why; keeps none of it. False: it is longer than
+/// `limit`, broken, or has not come in the time of a small body, and the connection is to be closed.
+pub async fn discard(request: &HttpRequest, payload: Payload, limit: usize) -> bool {
+    if check_announced_length(request.headers(), limit).is_err() {
+        return false;
+    }
     let sink = async {
         let mut chunks = pin!(BodyStream::new(payload));
         let mut so_far = 0;
         while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
-            so_far += checked(chunk, so_far, limit)?.len();
+            let Ok(chunk) = checked(chunk, so_far, limit) else { return false };
+            so_far += chunk.len();
         }
-        Ok(())
+        true
     };
-    tokio::time::timeout(timeout, sink).await.unwrap_or_else(|_| Err(late(timeout)))
+    tokio::time::timeout(timeout(request), sink).await.unwrap_or(false)
 }
 
-/// The slowest that a large body may come, in bytes a second.
-const LEAST_PACE: u64 = 64 * 1024;
+/// How many bytes of a large body must come before its next moment.
+const PIECE: usize = 64 * 1024;
 
-fn large_timeout(request: &HttpRequest, limit: usize) -> Duration {
-    let most = announced_length(request.headers()).unwrap_or(limit as u64);
-    timeout(request) + Duration::from_secs(most / LEAST_PACE)
+/// When how much of a large body must have come.
+struct Pace {
+    /// All of this is for the first piece.
+    first_until: Instant,
+    each: Duration,
+    until: Instant,
+    due: usize,
+}
+
+impl Pace {
+    fn from(now: Instant, first: Duration) -> Self {
+        let first_until = now + first;
+        Self { first_until, each: first / 2, until: first_until, due: PIECE }
+    }
+
+    fn came(&mut self, so_far: usize, now: Instant) {
+        if so_far >= self.due {
+            self.due = so_far + PIECE;
+            self.until = self.first_until.max(now + self.each);
+        }
+    }
 }
 
 fn timeout(request: &HttpRequest) -> Duration {
@@ -171,6 +190,15 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(&codes::UNSUPPORTED_MEDIA_TYPE).detail("expected a body without Content-Encoding"))
 }
 
+/// Holds a body inside another one to the rules of those that come by themselves.
+///
+/// # Errors
+/// 413, or 415 for an encoded body.
+pub fn check_inner(headers: &HeaderMap, length: usize) -> Result<(), Problem> {
+    check_encoding(headers)?;
+    if length > BODY_LIMIT { Err(too_large(BODY_LIMIT)) } else { Ok(()) }
+}
+
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -207,6 +235,22 @@ async fn in_time(
     tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| Err(late(timeout)))
 }
 
+async fn at_pace(payload: Payload, limit: usize, expected: usize, first: Duration) -> Result<Bytes, Problem> {
+    let mut chunks = pin!(BodyStream::new(payload));
+    let mut whole = BytesMut::with_capacity(expected);
+    let mut pace = Pace::from(Instant::now(), first);
+    loop {
+        let next = poll_fn(|context| chunks.as_mut().poll_next(context));
+        let Ok(next) = tokio::time::timeout_at(pace.until, next).await else {
+            let told = format!("the body came more slowly than 64 KiB in {} seconds", pace.each.as_secs());
+            return Err(Problem::new(&codes::REQUEST_TIMEOUT).detail(told).closing());
+        };
+        let Some(chunk) = next else { return Ok(whole.freeze()) };
+        whole.extend_from_slice(&checked(chunk, whole.len(), limit)?);
+        pace.came(whole.len(), Instant::now());
+    }
+}
+
 async fn collect(payload: Payload, limit: usize, expected: usize) -> Result<Bytes, Problem> {
     let mut chunks = pin!(BodyStream::new(payload));
     let Some(first) = poll_fn(|context| chunks.as_mut().poll_next(context)).await else {
@@ -237,7 +281,10 @@ fn checked(
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use actix_web::test::TestRequest;
+    use futures_util::{Stream, StreamExt};
     use serde::Deserialize;
 
     use super::*;
@@ -294,6 +341,44 @@ mod tests {
         assert_eq!(read(post("application/json", body(BODY_LIMIT + 1))).await, Err("BODY_TOO_LARGE"));
         let announced = post("application/json", "{}").insert_header(("content-length", "65537"));
         assert_eq!(read(announced).await, Err("BODY_TOO_LARGE"));
+    }
+
+    #[test]
+    fn each_further_64_kib_must_come_in_half_of_the_first_time() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut pace = Pace::from(start, 10 * second);
+        pace.came(PIECE - 1, start + second);
+        assert_eq!(pace.until, start + 10 * second);
+        pace.came(PIECE, start + 2 * second);
+        assert_eq!(pace.until, start + 10 * second, "the first time is all theirs");
+        pace.came(2 * PIECE, start + 9 * second);
+        assert_eq!(pace.until, start + 14 * second);
+        pace.came(3 * PIECE - 1, start + 13 * second);
+        assert_eq!(pace.until, start + 14 * second, "a trickle gains no time");
+    }
+
+    /// A request whose body begins with these bytes and never ends.
+    fn endless(begin: usize) -> (HttpRequest, Payload) {
+        let begin = [Ok(Bytes::from(vec![b'x'; begin]))];
+        let payload = futures_util::stream::iter(begin).chain(futures_util::stream::pending());
+        let (request, _) =
+            TestRequest::post().app_data(BodyTimeout(Duration::from_millis(20))).to_http_parts();
+        (request, Payload::from(Box::pin(payload) as Pin<Box<dyn Stream<Item = _>>>))
+    }
+
+    #[actix_web::test]
+    async fn a_large_body_that_stops_is_late_and_one_that_nobody_wants_is_given_up() {
+        for begin in [1, 10 * PIECE] {
+            let (request, mut payload) = endless(begin);
+            let late = large_bytes(&request, &mut payload, 100 * PIECE).await.unwrap_err();
+            assert_eq!((late.code().name, late.closes()), ("REQUEST_TIMEOUT", true));
+            let (request, payload) = endless(begin);
+            assert!(!discard(&request, payload, 100 * PIECE).await);
+        }
+        let (request, payload) = endless(2);
+        assert!(!discard(&request, payload, 1).await, "longer than its limit");
+        let (request, payload) = post("x/y", "body").to_http_parts();
+        assert!(discard(&request, payload, 4).await);
     }
 
     #[actix_web::test]

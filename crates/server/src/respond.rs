@@ -128,7 +128,7 @@ impl Respond {
 
 /// An error that a room has worded already.
 fn pass<B>(worded: &DialectError, answer: &ServiceResponse<B>, id: RequestId) -> actix_web::HttpResponse {
-    if worded.status_code().is_server_error() {
+    if worded.is_failure() {
         let route = answer.request().match_pattern().unwrap_or_default();
         let (status, cause) = (worded.status_code().as_u16(), worded.cause().unwrap_or_default());
         error!(request_id = id.as_str(), route, status, cause, "request failed");

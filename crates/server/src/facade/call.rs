@@ -87,7 +87,7 @@ impl<'a> Call<'a> {
 
     /// Logs what went wrong inside, where it is only a part of the answer: whole answers are logged as they leave.
     pub fn log_fault(&self, worded: &DialectError) {
-        if worded.status_code().is_server_error() {
+        if worded.is_failure() {
             let (status, cause) = (worded.status_code().as_u16(), worded.cause().unwrap_or_default());
             tracing::error!(
                 request_id = self.request_id().unwrap_or_default(),

@@ -108,6 +108,13 @@ impl DialectError {
         self
     }
 
+    /// Closes the connection after the answer, for requests whose body was not read to its end.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
     /// The answer to the request with this id.
     pub fn render(&self, request_id: &RequestId) -> HttpResponse {
         let whole = || match (self.request_id_member, self.body.strip_suffix('}')) {
@@ -115,6 +122,17 @@ impl DialectError {
             _ => self.body.clone(),
         };
         self.answer(whole())
+    }
+
+    /// Whether something inside has failed, which is logged. 501 and a 503 without a cause are refusals on purpose, which
+    /// any client can call forth.
+    pub fn is_failure(&self) -> bool {
+        let is_refusal = match self.status {
+            StatusCode::NOT_IMPLEMENTED => true,
+            StatusCode::SERVICE_UNAVAILABLE => self.cause.is_none(),
+            status => !status.is_server_error(),
+        };
+        !is_refusal
     }
 
     /// The cause for the log, if there is any.

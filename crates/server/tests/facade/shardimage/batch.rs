@@ -192,6 +192,57 @@ async fn a_hundred_calls_are_answered_and_one_more_is_refused() {
 }
 
 #[actix_web::test]
+async fn all_parts_together_set_at_most_a_hundred_new_passwords() {
+    let here = Shardimage::new().await;
+    let users = |count: usize| (0..count).map(|it| (format!("u{it}"), json!("password"))).collect();
+    let token = |count: usize| {
+        let mut token = image_token();
+        token["extra"]["authentication"] = Value::Object(users(count));
+        token
+    };
+    let part = |id: &str, count: usize| part_of(id, "POST", TOKENS, KEY_SECRET, &token(count));
+    let before = here.it.get(&here.it.admin, "/v1/access-tokens").await.body;
+    let many = here.it.send(outer(body_of(&[part("a", 50), part("b", 51)]))).await;
+    assert_eq!((refusal(&many), many.header("content-id")), ((400, 1000), "24683.1.2.3"));
+    assert_eq!(here.it.get(&here.it.admin, "/v1/access-tokens").await.body, before, "no part is answered");
+    let mut masked = token(2);
+    masked["extra"]["authentication"] = json!({"u0": "***", "u1": "***"});
+    let told = send(&here, &[part("a", 2), part_of("b", "POST", TOKENS, KEY_SECRET, &masked)]).await;
+    assert_eq!((told[0].status, told[1].refusal()), (200, (400, 1000)));
+}
+
+#[actix_web::test]
+async fn a_part_is_held_to_the_rules_of_a_call_that_comes_by_itself() {
+    let here = Shardimage::new().await;
+    let sized = |size: usize| {
+        let mut token = image_token();
+        token["ignored"] = json!("");
+        token["ignored"] = json!("x".repeat(size - token.to_string().len()));
+        part_of("a", "POST", TOKENS, KEY_SECRET, &token)
+    };
+    let encoded = part_of("c", "POST", TOKENS, KEY_SECRET, &image_token());
+    let encoded = encoded.replace("Content-ID:c", "Content-ID:c\r\nContent-Encoding:gzip");
+    let told = send(&here, &[sized(64 * 1024), sized(64 * 1024 + 1), encoded]).await;
+    let codes = (told[0].status, told[1].refusal(), told[2].refusal());
+    assert_eq!(codes, (200, (413, 1003), (415, 1003)));
+    assert_eq!((told[1].content_id.as_str(), told[2].content_id.as_str()), ("a", "c"));
+}
+
+#[actix_web::test]
+async fn uploads_cannot_be_deferred_into_a_batch() {
+    let here = Shardimage::new().await;
+    let batch = TestRequest::post()
+        .uri(BATCH)
+        .insert_header(("x-shardimage-auth-token", "2222222222222222222222"))
+        .insert_header(("content-type", "multipart/mixed; boundary=1.2.3"))
+        .insert_header(("content-id", "24683.1.2.3"))
+        .set_payload(body_of(&["POST /upload/v1/c/mycloud HTTP/1.1\r\nA:b\r\n\r\n{}".to_owned()]));
+    let answer = here.it.send(batch).await;
+    assert_eq!((refusal(&answer), answer.header("content-id")), ((501, 1003), "24683.1.2.3"));
+    assert_eq!(answer.body["error"]["message"], "uploads cannot be deferred; send them one by one");
+}
+
+#[actix_web::test]
 async fn parts_that_are_no_calls_of_tokens_fail_alone() {
     let here = Shardimage::new().await;
     let (id, none) = (here.image().await, Value::Null);

@@ -119,6 +119,22 @@ async fn an_upload_token_is_replaced_as_a_whole_but_for_what_only_the_native_api
 }
 
 #[actix_web::test]
+async fn a_forgotten_extra_frees_no_upload_token_and_an_empty_one_does() {
+    // S2-28
+    let here = Shardimage::new().await;
+    let made = here.create(json!({"type": "upload", "extra": {"tags": ["a"], "cloudId": "c"}})).await;
+    let value = text(&made["id"]);
+    for none in [json!({"type": "upload"}), json!({"type": "upload", "extra": null})] {
+        assert_eq!(named(&here.call("PUT", &at(&value), none).await), "extra");
+    }
+    assert_eq!(here.get(&value).await.body["extra"]["cloudId"], "c");
+    for empty in [json!([]), json!({}), json!({"cloudId": null, "tags": null})] {
+        let changed = put(&here, &value, json!({"type": "upload", "extra": empty})).await;
+        assert_eq!(changed["extra"]["cloudId"], Value::Null);
+    }
+}
+
+#[actix_web::test]
 async fn read_only_members_are_null_or_as_they_are() {
     // S2-3, S2-4, S2-8, S2-28
     let here = Shardimage::new().await;

@@ -192,6 +192,17 @@ async fn a_file_may_have_as_many_bytes_as_are_configured_and_not_one_more() {
 }
 
 #[actix_web::test]
+async fn whoever_may_not_upload_is_told_so_however_large_the_body_is() {
+    let target = Target::answering(200, "{}");
+    let uploads = Uploads::configured(target, |config| config.facades.shardimage_upload_bytes = 1000).await;
+    for length in [200_000, 2_000_000_000] {
+        let stranger = Related::new("2222222222222222222222").request();
+        let answer = uploads.send(stranger.insert_header(("content-length", length.to_string()))).await;
+        assert_eq!(refusal(&answer), (401, 1002));
+    }
+}
+
+#[actix_web::test]
 async fn an_address_must_be_one_over_http() {
     let uploads = Uploads::answered(200, "{}").await;
     let token = uploads.token(Some(1), UploadExtra::default()).await;
@@ -203,12 +214,26 @@ async fn an_address_must_be_one_over_http() {
         json!({"resource": "cat.png"}),
         json!({"resource": "file:///etc/passwd"}),
         json!({"resource": "gopher://example.com/"}),
+        json!({"resource": "https:example.com/cat.png"}),
+        json!({"resource": " https://example.com/"}),
+        json!({"resource": "https:\\\\example.com\\"}),
+        json!({"resource": "https://user@example.com/"}),
+        json!({"resource": "https://:password@example.com/"}),
         json!({"resource": format!("https://example.com/{}", "x".repeat(2048))}),
         json!([]),
     ] {
         assert_eq!(refusal(&uploads.send(remote(&token.value, body.clone())).await), (400, 1000), "{body}");
     }
     assert_eq!(uploads.used(&token).await, 0);
+}
+
+#[actix_web::test]
+async fn the_target_fetches_the_address_as_it_was_understood() {
+    let uploads = Uploads::answered(200, "{}").await;
+    let token = uploads.token(Some(1), UploadExtra::default()).await;
+    let sent = json!({"resource": "HTTP://EXAMPLE.com:80\\a/../b c"});
+    assert_eq!(uploads.send(remote(&token.value, sent)).await.status, 200);
+    assert_eq!(uploads.target.requests()[0].upload()["resource"], "http://example.com/b%20c");
 }
 
 #[actix_web::test]

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use countermark_core::{MimeGlob, UploadExtra};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::json;
 
 use super::related::Related;
@@ -94,7 +94,7 @@ async fn parallel_uploads_spend_exactly_the_limit() {
     let answers = join_all((0..40).map(|_| uploads.remote(&token))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 3);
     for answer in answers.iter().filter(|answer| answer.status != 200) {
-        assert_eq!(refusal(answer), (403, 1002));
+        assert!([(403, 1002), (503, 1003)].contains(&refusal(answer)), "spent, or no seat: {answer:?}");
     }
     assert_eq!((uploads.target.requests().len(), uploads.used(&token).await), (3, 3));
 
@@ -210,9 +210,9 @@ async fn constraints_are_judged_before_the_target_hears_of_an_upload() {
     assert_eq!((uploads.used(&small).await, uploads.used(&image).await), (0, 0));
 }
 
-#[actix_web::test]
-async fn eight_files_are_held_at_once_and_no_more() {
-    let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
+/// A target that tells of each upload, and answers none before it is let go on.
+fn held() -> (Target, tokio::sync::mpsc::UnboundedReceiver<()>, mpsc::Sender<()>) {
+    let (arrived, arrivals) = tokio::sync::mpsc::unbounded_channel();
     let (go_on, gate) = mpsc::channel::<()>();
     let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
     let target = Target::with(move |_, stream| {
@@ -220,22 +220,66 @@ async fn eight_files_are_held_at_once_and_no_more() {
         let _ = gate.lock().unwrap().recv();
         respond(stream, 200, "{}");
     });
+    (target, arrivals, go_on)
+}
+
+#[actix_web::test]
+async fn eight_files_are_held_at_once_and_no_more_and_two_of_one_token() {
+    let (target, mut arrivals, go_on) = held();
+    let uploads = Uploads::with(target).await;
+    let tokens = join_all((0..5).map(|_| uploads.token(None, nothing_special()))).await;
+    let others = async {
+        for _ in 0..2 {
+            arrivals.recv().await.unwrap();
+        }
+        let third = uploads.upload(&tokens[0]).await;
+        assert_eq!((refusal(&third), third.header("retry-after")), ((503, 1003), "1"));
+        let six = async {
+            for _ in 0..6 {
+                arrivals.recv().await.unwrap();
+            }
+            let ninth = uploads.upload(&tokens[4]).await;
+            assert_eq!((refusal(&ninth), ninth.header("retry-after")), ((503, 1003), "1"));
+            for _ in 0..8 {
+                go_on.send(()).unwrap();
+            }
+        };
+        join(join_all(tokens[1..4].iter().flat_map(|it| [it, it]).map(|it| uploads.upload(it))), six).await.0
+    };
+    let (first, rest) = join(join_all((0..2).map(|_| uploads.upload(&tokens[0]))), others).await;
+    assert!(first.iter().chain(&rest).all(|answer| answer.status == 200));
+    go_on.send(()).unwrap();
+    assert_eq!(uploads.upload(&tokens[0]).await.status, 200, "the seats are free again");
+    assert_eq!((uploads.used(&tokens[0]).await, uploads.used(&tokens[4]).await), (3, 0));
+}
+
+#[actix_web::test]
+async fn one_token_has_eight_uploads_by_address_at_once_and_hinders_no_other() {
+    let (target, mut arrivals, go_on) = held();
     let uploads = Uploads::with(target).await;
     let token = uploads.token(None, nothing_special()).await;
+    let other = uploads.token(None, nothing_special()).await;
     let others = async {
         for _ in 0..8 {
             arrivals.recv().await.unwrap();
         }
-        let ninth = uploads.upload(&token).await;
+        let ninth = uploads.remote(&token).await;
         assert_eq!((refusal(&ninth), ninth.header("retry-after")), ((503, 1003), "1"));
-        for _ in 0..8 {
+        for _ in 0..9 {
             go_on.send(()).unwrap();
         }
+        assert_eq!(uploads.remote(&other).await.status, 200);
     };
-    let (answers, ()) =
-        futures_util::future::join(join_all((0..8).map(|_| uploads.upload(&token))), others).await;
+    let (answers, ()) = join(join_all((0..8).map(|_| uploads.remote(&token))), others).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    go_on.send(()).unwrap();
-    assert_eq!(uploads.upload(&token).await.status, 200, "the seats are free again");
-    assert_eq!(uploads.used(&token).await, 9);
+}
+
+#[actix_web::test]
+async fn a_spent_token_is_refused_by_the_head_and_gets_no_seat() {
+    let uploads = Uploads::answered(200, "{}").await;
+    let token = uploads.token(Some(1), nothing_special()).await;
+    assert_eq!(uploads.upload(&token).await.status, 200);
+    let no_upload = Related::new(&token.value).changed(|it| it.json = "not even JSON".into());
+    assert_eq!(refusal(&uploads.send(no_upload.request()).await), (403, 1002));
+    assert_eq!(refusal(&uploads.send(remote(&token.value, json!([]))).await), (403, 1002));
 }

@@ -23,6 +23,7 @@ use crate::facade::call::Call;
 use crate::facade::{DialectError, Fault};
 use crate::problem::{Problem, codes};
 use crate::state::AppState;
+use wire::{ImageUrlExtra, TokenRequest};
 
 /// Where tokens are made; each one lies below.
 pub const COLLECTION: &str = "/secure/v1/access-token";
@@ -62,6 +63,13 @@ pub async fn answer_part(call: &Call<'_>, asked: &Asked) -> Option<Result<HttpRe
         _ => Err(Problem::new(&codes::METHOD_NOT_ALLOWED).into()),
     };
     Some(method)
+}
+
+/// How many passwords of viewers a request sets, if it is one that sets any.
+pub fn new_passwords(asked: &Asked) -> usize {
+    let sets = asked.method == Method::POST || asked.method == Method::PUT;
+    let sent = || asked.object::<TokenRequest<ImageUrlExtra>>().ok();
+    sets.then(sent).flatten().map_or(0, |sent| sent.new_passwords())
 }
 
 /// The token that the path names: one that signs URLs by its id, one for uploads by its value. A revoked one is gone in

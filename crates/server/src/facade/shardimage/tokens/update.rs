@@ -47,7 +47,7 @@ pub async fn update(call: &Call<'_>, asked: &Asked) -> Result<HttpResponse, Faul
     let patch = if kind == TokenKind::Upload {
         let sent = asked.object::<TokenRequest<UploadExtraRequest>>()?;
         must_agree("/id", sent.id.as_deref(), &id)?;
-        sent.patch()
+        sent.patch()?
     } else {
         let sent = asked.object::<TokenRequest<ImageUrlExtra>>()?;
         must_agree("/id", sent.id.as_deref(), &id)?;

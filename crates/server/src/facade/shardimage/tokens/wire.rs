@@ -78,6 +78,13 @@ pub struct UploadExtraRequest {
 }
 
 impl TokenRequest<ImageUrlExtra> {
+    /// How many passwords are to be hashed.
+    pub fn new_passwords(&self) -> usize {
+        let users = self.extra.iter().filter_map(|PhpObject(extra)| extra.authentication.as_ref());
+        let is_new = |password: &&UserPassword| matches!(password, UserPassword::Given(_));
+        users.map(|Users(users)| users.values().filter(is_new).count()).sum()
+    }
+
     /// The token to issue; with `legacy` it verifies `s-token2` URLs if it has a cloud, without which it may not.
     pub fn draft(self, legacy: bool) -> Result<Draft, Problem> {
         let extra = self.extra.unwrap_or_default().0;
@@ -111,9 +118,7 @@ impl TokenRequest<ImageUrlExtra> {
     /// The change that makes the token be as sent. A secret and passwords that are masked, and a secret that is left out,
     /// stay as they are; whoever is not among the users is none any more.
     pub fn patch(self) -> Result<TokenPatch, Problem> {
-        let Some(PhpObject(extra)) = self.extra else {
-            return Err(Problem::invalid_member("/extra", "expected an object: the whole token is replaced"));
-        };
+        let extra = whole(self.extra)?;
         let (mut given_users, mut kept_users) = (BTreeMap::new(), BTreeSet::new());
         for (user, password) in extra.authentication.unwrap_or_default().0 {
             match password {
@@ -144,11 +149,11 @@ impl TokenRequest<UploadExtraRequest> {
     }
 
     /// The change that makes the token be as sent. What only the native API can set stays as it is.
-    pub fn patch(self) -> TokenPatch {
-        let (cloud_id, upload) = self.extra.unwrap_or_default().0.patches();
+    pub fn patch(self) -> Result<TokenPatch, Problem> {
+        let (cloud_id, upload) = whole(self.extra)?.patches();
         let mut patch = patch(self.expiry, self.limit);
         patch.extra = ExtraPatch { cloud_id, upload, ..ExtraPatch::default() };
-        patch
+        Ok(patch)
     }
 }
 
@@ -169,6 +174,12 @@ impl UploadExtraRequest {
         };
         (set(cloud(self.cloud_id)), upload)
     }
+}
+
+/// What an update puts in the place of the former `extra`: forgotten, it would take all of its bounds away.
+fn whole<E>(extra: Option<PhpObject<E>>) -> Result<E, Problem> {
+    let expected = || Problem::invalid_member("/extra", "expected an object: the whole token is replaced");
+    extra.map(|PhpObject(extra)| extra).ok_or_else(expected)
 }
 
 fn draft(expiry: Option<UnixTime>, limit: Option<Limit>, purpose: PurposeDraft) -> Draft {

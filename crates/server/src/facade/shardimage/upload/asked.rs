@@ -69,16 +69,21 @@ impl AskedUpload {
         }
     }
 
-    /// The address of the image.
+    /// The address of the image, as it was understood here: the target must not understand another one.
     ///
     /// # Errors
-    /// 400 unless there is one over HTTP.
-    pub(super) fn resource(&self) -> Result<&str, Problem> {
-        let address = self.resource.as_deref().filter(|address| {
-            let url = address.parse::<Url>();
-            url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        });
-        address.ok_or_else(|| Problem::invalid_member("/resource", "expected an http:// or https:// address"))
+    /// 400 unless there is one over HTTP without user info.
+    pub(super) fn resource(&self) -> Result<String, Problem> {
+        let begins = |text: &str, with: &str| {
+            text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+        };
+        let is_plain = |url: &Url| url.has_host() && url.username().is_empty() && url.password().is_none();
+        let given = self.resource.as_deref().filter(|it| begins(it, "http://") || begins(it, "https://"));
+        let url = given.and_then(|text| text.parse::<Url>().ok()).filter(is_plain);
+        url.map(String::from).ok_or_else(|| {
+            let expected = "expected an http:// or https:// address without a user's name";
+            Problem::invalid_member("/resource", expected)
+        })
     }
 
     /// The parameters, for the cloud of the path.

@@ -63,7 +63,7 @@ pub async fn upload_by_address(
 
 fn order(request: &HttpRequest, asked: &Asked, admission: Admission) -> Result<Order, Problem> {
     let asked: AskedUpload = asked.object()?;
-    let content = Content::Remote { resource: asked.resource()?.to_owned() };
+    let content = Content::Remote { resource: asked.resource()? };
     Ok(Order {
         value: admission.value,
         is_insertion: asked.is_insertion(),

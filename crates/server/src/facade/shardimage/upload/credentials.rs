@@ -1,13 +1,13 @@
 //! Who uploads: the holder of an upload token, which stands in a header of the request and may be repeated in its parts.
 
 use actix_web::HttpRequest;
-use countermark_core::{DenyReason, Dialect};
+use countermark_core::{DenyReason, Dialect, TokenId};
 use countermark_domain::DomainError;
-use tokio::sync::OwnedSemaphorePermit;
 use zeroize::Zeroizing;
 
 use super::flow::refused;
 use super::refusal::Refusal;
+use super::seats::Seat;
 use super::target::UploadTarget;
 use crate::facade::Fault;
 use crate::facade::call::Call;
@@ -28,29 +28,27 @@ pub(super) struct Admission {
     /// The token's value.
     pub(super) value: Zeroizing<String>,
     /// Its seat.
-    pub(super) seat: OwnedSemaphorePermit,
+    pub(super) seat: Seat,
 }
 
-/// Admits a request by its head alone, so that strangers fill neither memory nor seats. The token is decided on once more
+/// Admits a request by its head alone, so that strangers fill neither memory nor seats, and holders of spent tokens neither. The token is decided on once more
 /// when the upload begins.
 ///
 /// # Errors
-/// 501 without a target, 400 or 401 or 403 for the token, 503 if all seats are taken.
+/// 501 without a target, 400 or 401 or 403 for the token, 503 if all seats are taken, or all
+/// of the token's.
 pub(super) async fn admit(
     request: &HttpRequest,
     call: &Call<'_>,
-    seat: impl Fn(&UploadTarget) -> Option<OwnedSemaphorePermit>,
+    seat: impl Fn(&UploadTarget, TokenId) -> Option<Seat>,
 ) -> Result<Admission, Refusal> {
     if !call.state.shardimage_target.is_configured() {
         return Err(Refusal::NotImplemented("this service has no upload target"));
     }
     let value = token(request)?;
-    if let Some(reason) =
-        call.service().refuses_uploads(Dialect::Shardimage, &value).await.map_err(Fault::from)?
-    {
-        return Err(call.failed(refused(reason)).into());
-    }
-    let seat = seat(&call.state.shardimage_target).ok_or(Refusal::Busy)?;
+    let uploader = call.service().uploader(Dialect::Shardimage, &value).await.map_err(Fault::from)?;
+    let token = uploader.map_err(|reason| call.failed(refused(reason)))?;
+    let seat = seat(&call.state.shardimage_target, token).ok_or(Refusal::Busy)?;
     Ok(Admission { value, seat })
 }
 

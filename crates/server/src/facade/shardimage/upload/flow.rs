@@ -4,11 +4,11 @@ use actix_web::web::Data;
 use countermark_core::{DenyReason, TokenId, UploadParameters};
 use countermark_domain::store::Upload;
 use countermark_domain::{Credential, DomainError, UploadAnswer, UploadAsker, UploadOrder};
-use tokio::sync::OwnedSemaphorePermit;
 use zeroize::Zeroizing;
 
 use super::image::Image;
 use super::report::Report;
+use super::seats::Seat;
 use super::target::{Content, TargetFailure};
 use crate::facade::log;
 use crate::state::AppState;
@@ -28,7 +28,7 @@ pub(super) struct Order {
     /// What is to be stored.
     pub(super) content: Content,
     /// Held until all is done, since the content is.
-    pub(super) seat: OwnedSemaphorePermit,
+    pub(super) seat: Seat,
 }
 
 /// Why there is no image.

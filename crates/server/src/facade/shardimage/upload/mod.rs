@@ -9,6 +9,7 @@ mod image;
 mod image_type;
 mod refusal;
 mod report;
+mod seats;
 mod target;
 mod unserved;
 mod with_file;
@@ -23,6 +24,7 @@ use super::error;
 use crate::body::discard;
 use crate::facade::DialectError;
 use crate::resource::at;
+use crate::state::AppState;
 use image::Image;
 use refusal::Refusal;
 pub use target::UploadTarget;
@@ -72,17 +74,26 @@ fn cloud(request: &HttpRequest) -> &str {
     request.match_info().get("cloudId").unwrap_or_default()
 }
 
-/// A refusal that does not wait for the body; a client that is still sending it must be able to read why.
+/// A refusal that does not need the body; a client that is still sending it should be able to read why, but not for long.
 async fn refused_early(
     request: &HttpRequest,
     payload: Payload,
     limit: usize,
     refusal: Refusal,
 ) -> DialectError {
-    match discard(request, payload.into_inner(), limit).await {
-        Ok(()) => refusal.worded(),
-        Err(problem) => Refusal::from(problem).worded(),
-    }
+    let is_whole = discard(request, payload.into_inner(), limit).await;
+    let worded = refusal.worded();
+    if is_whole { worded } else { worded.closing() }
+}
+
+/// The answer to a batch of uploads.
+pub(super) async fn refuse_deferred(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+) -> DialectError {
+    let refusal = Refusal::NotImplemented("uploads cannot be deferred; send them one by one");
+    refused_early(request, payload, state.facades.shardimage_upload_bytes, refusal).await
 }
 
 fn answered(image: &Image) -> HttpResponse {

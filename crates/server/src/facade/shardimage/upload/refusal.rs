@@ -1,6 +1,7 @@
 //! Why there is no upload, in the words of the dialect.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use countermark_domain::DomainError;
 
 use super::flow::Failure;
@@ -15,7 +16,7 @@ use crate::problem::codes::code_of_reason;
 pub(super) enum Refusal {
     /// As everywhere in the room.
     Fault(Fault),
-    /// As many uploads are under way as there are seats.
+    /// As many uploads are under way as there are seats, or as the token may have.
     Busy,
     /// This service stores nothing, or not in this way.
     NotImplemented(&'static str),
@@ -34,7 +35,7 @@ impl Refusal {
             Self::Fault(fault) => worded(fault),
             Self::Busy => {
                 told(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Http, "too many uploads are under way")
-                    .carrying(&Problem::unavailable("all seats for uploads are taken"))
+                    .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
             }
             Self::NotImplemented(message) => told(StatusCode::NOT_IMPLEMENTED, ErrorCode::Http, message),
             Self::Target(failure) => of_target(failure),
@@ -95,5 +96,22 @@ impl From<Problem> for Refusal {
 impl From<DomainError> for Refusal {
     fn from(error: DomainError) -> Self {
         Self::Fault(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_client_can_call_forth_is_no_failure_of_the_service() {
+        for refusal in [Refusal::Busy, Refusal::NotImplemented("no"), Refusal::Target(TargetFailure::Refused)]
+        {
+            assert!(!refusal.worded().is_failure());
+        }
+        for failure in [TargetFailure::Failed, TargetFailure::Unreachable, TargetFailure::TimedOut] {
+            assert!(Refusal::Target(failure).worded().is_failure());
+        }
+        assert!(Refusal::from(Problem::internal("x")).worded().is_failure());
     }
 }

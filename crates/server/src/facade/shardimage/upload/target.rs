@@ -1,25 +1,24 @@
 //! The upload target: where the bytes of uploads go, since nothing is stored here.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
-use countermark_core::{UploadId, UploadParameters};
+use countermark_core::{TokenId, UploadId, UploadParameters};
 use countermark_domain::store::Upload;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::form::Form;
 use super::report::{LONGEST_REPORT, Report};
+use super::seats::{Seat, Seats};
 use crate::config::FacadeSettings;
 use crate::facade::log;
 
-/// Most files in memory at once.
-const FILES_AT_ONCE: usize = 8;
-/// Most uploads by address at once, which take no memory here.
-const REMOTES_AT_ONCE: usize = 64;
+/// Most files in memory at once, and by one token.
+const FILES_AT_ONCE: (usize, usize) = (8, 2);
+/// Most uploads by address at once, which take no memory here, and by one token.
+const REMOTES_AT_ONCE: (usize, usize) = (64, 8);
 /// How long the target may take to be reached.
 const TIME_TO_CONNECT: Duration = Duration::from_secs(5);
 /// How long it may take in all, down to the last byte of its report.
@@ -30,8 +29,8 @@ const TIME_TO_WITHDRAW: Duration = Duration::from_secs(5);
 /// Sends uploads to the configured target; one for all workers.
 pub struct UploadTarget {
     reached: Option<(Url, Client)>,
-    files: Arc<Semaphore>,
-    remotes: Arc<Semaphore>,
+    files: Seats,
+    remotes: Seats,
 }
 
 /// What is to be stored.
@@ -77,8 +76,8 @@ impl UploadTarget {
     pub fn new(settings: &FacadeSettings) -> Self {
         Self {
             reached: settings.shardimage_upload_target.clone().map(|url| (url, client())),
-            files: Arc::new(Semaphore::new(FILES_AT_ONCE)),
-            remotes: Arc::new(Semaphore::new(REMOTES_AT_ONCE)),
+            files: Seats::new(FILES_AT_ONCE.0, FILES_AT_ONCE.1),
+            remotes: Seats::new(REMOTES_AT_ONCE.0, REMOTES_AT_ONCE.1),
         }
     }
 
@@ -86,14 +85,14 @@ impl UploadTarget {
         self.reached.is_some()
     }
 
-    /// A seat for an upload whose file is held in memory; `None` if all are taken.
-    pub(super) fn seat_with_file(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.files).try_acquire_owned().ok()
+    /// A seat for an upload whose file is held in memory; `None` if all are taken, or all of the token's.
+    pub(super) fn seat_with_file(&self, token: TokenId) -> Option<Seat> {
+        self.files.take(token)
     }
 
-    /// A seat for an upload by address; `None` if all are taken.
-    pub(super) fn seat_without_file(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.remotes).try_acquire_owned().ok()
+    /// A seat for an upload by address; `None` if all are taken, or all of the token's.
+    pub(super) fn seat_without_file(&self, token: TokenId) -> Option<Seat> {
+        self.remotes.take(token)
     }
 
     /// Hands an upload over; what the target says that it has become.
