@@ -59,6 +59,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         update::update_imgbed_token,
         delete::delete_imgbed_token,
         preflight::answer_imgbed_preflight
-    )
+    ),
+    // Named by no path itself, only by what all of them can answer.
+    components(schemas(error::NotValid))
 )]
 struct Room;
