@@ -85,7 +85,7 @@ fn dialect_of(path: &str) -> Dialect {
 fn find_room(path: &str) -> Option<&'static Room> {
     let is_at =
         |own: &&str| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    ROOMS.iter().find(|room| room.paths.iter().any(|own| is_at(own)))
+    ROOMS.iter().find(|room| room.paths.iter().any(is_at))
 }
 
 #[cfg(test)]
