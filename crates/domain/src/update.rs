@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countermark_core::{
-    BasePath, Counting, Host, MimeGlob, Notify, Permission, Purpose, SigningSecret, Token, TokenEvent,
-    TokenId, UnixSeconds, UploadExtra, ViewerPassword, rights,
+    BasePath, Counting, Dialect, Host, MimeGlob, Notify, Permission, Purpose, SigningSecret, Token,
+    TokenEvent, TokenId, TokenKind, UnixSeconds, UploadExtra, ViewerPassword, rights,
 };
 use subtle::ConstantTimeEq;
 
@@ -253,10 +253,19 @@ impl Service {
     }
 }
 
+/// A Shardimage key: its clients present the name itself, and sign it.
+fn is_named_by_digits(token: &Token) -> bool {
+    token.terms.dialect == Dialect::Shardimage && token.terms.kind() == TokenKind::ApiKey
+}
+
 impl PreparedPatch {
     fn apply(&self, token: &mut Token) -> Result<(), DomainError> {
         let patch = &self.patch;
         patch.refuse_other_kinds(token, self.viewers.is_some())?;
+        if patch.name.is_mentioned() && is_named_by_digits(token) {
+            let detail = "expected no name here: the digits of the key are its name";
+            return Err(DomainError::Invalid { pointer: "/name", detail });
+        }
         patch.name.clone().apply_to_optional(&mut token.about.name);
         patch.description.clone().apply_to_optional(&mut token.about.description);
         match patch.notify.clone() {

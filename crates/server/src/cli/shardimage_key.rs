@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::output::{Output, cell, members, table};
 use super::{block_on, system_rng};
-use crate::config::{Config, ConfigFlags};
+use crate::config::{Config, ConfigFlags, parse_network};
 use crate::installation;
 use crate::start_error::StartError;
 
@@ -32,8 +32,8 @@ pub enum ShardimageKey {
         /// It may view tokens and ask whether they exist, and change nothing
         #[arg(long)]
         read_only: bool,
-        /// A network from which calls may come, such as 192.0.2.0/24; may be given several times; without, from anywhere
-        #[arg(long, value_name = "CIDR")]
+        /// A network from which calls may come, such as 192.0.2.0/24, or an address; may be given several times; without, from anywhere
+        #[arg(long, value_name = "CIDR", value_parser = network)]
         network: Vec<IpNet>,
         #[command(flatten)]
         flags: ConfigFlags,
@@ -57,9 +57,8 @@ impl ShardimageKey {
         match self {
             Self::Create { name, read_only, network, flags } => {
                 let rights = if read_only { ShardimageRights::Read } else { ShardimageRights::ReadAndWrite };
-                let networks = network.iter().map(IpNet::trunc).collect();
                 let made = on_database(flags.load()?, async |service| {
-                    service.make_shardimage_key(name, rights, networks).await
+                    service.make_shardimage_key(name, rights, network).await
                 })?;
                 output.result(&shown(&made), |made| {
                     format!("{}The secret is shown only now.\n\n{WEAKNESS}", members(made))
@@ -89,6 +88,12 @@ fn description(text: &str) -> Result<String, String> {
     }
 }
 
+fn network(text: &str) -> Result<IpNet, String> {
+    parse_network(text).ok_or_else(|| {
+        "expected a network such as 192.0.2.0/24 without bits behind its prefix, or an address".to_owned()
+    })
+}
+
 /// Does something with the service over the database that must be there, under its lock.
 fn on_database<T>(
     config: Config,
@@ -112,10 +117,13 @@ fn on_database<T>(
 }
 
 fn shown(made: &Issued) -> Value {
+    let key = listed(&made.token);
     json!({
-        "id": made.token.terms.id.to_string(),
-        "key": made.token.about.name,
+        "id": key["id"],
+        "key": key["key"],
         "secret": made.value.as_deref(),
+        "readOnly": key["readOnly"],
+        "networks": key["networks"],
     })
 }
 

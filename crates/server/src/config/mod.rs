@@ -24,7 +24,8 @@ use countermark_domain::UploadSettings;
 pub use facades::FacadeSettings;
 pub use flags::ConfigFlags;
 pub use gate::{GateChallenge, GateDemand, GateRule, GateSettings};
-use source::{Values, parse_network, split};
+pub(crate) use source::parse_network;
+use source::{Values, split};
 
 /// The default configuration with all its explanations; it is the manual.
 pub const MANUAL: &str = include_str!("config.default.toml");

@@ -89,7 +89,7 @@ pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
 /// A network, or an address as the network of it alone. Bits behind the prefix are mostly a slip of the prefix, which
 /// would open more than was meant. IPv4 addresses in IPv6 spelling (`::ffff:10.0.0.0/104`) become plain ones, as the
 /// addresses of peers do before they are looked up.
-pub(super) fn parse_network(text: &str) -> Option<IpNet> {
+pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     network.filter(|network: &IpNet| *network == network.trunc()).map(canonical)
 }

@@ -178,17 +178,21 @@ fn shardimage_keys_are_made_listed_and_ended_only_while_the_service_is_stopped()
     }
     server.terminate();
     let create = ["shardimage-key", "create", "--json", "--name", "the shop's CMS", "--read-only"];
-    let networks = ["--network", "192.0.2.7/24", "--network", "2001:db8::/32"];
+    let networks = ["--network", "192.0.2.7", "--network", "2001:db8::/32"];
     let made = place.run(&[&create[..], &networks].concat(), &[]).json();
+    assert_eq!(
+        (&made["readOnly"], &made["networks"]),
+        (&true.into(), &serde_json::json!(["192.0.2.7/32", "2001:db8::/32"]))
+    );
     let (key, secret) = (made["key"].as_str().unwrap(), made["secret"].as_str().unwrap());
     assert!(key.len() == 12 && key.bytes().all(|it| it.is_ascii_digit()) && !key.starts_with('0'), "{key}");
     assert!(secret.len() == 40 && secret.bytes().all(|it| it.is_ascii_alphanumeric()));
-    assert_eq!(made.as_object().unwrap().len(), 3);
+    assert_eq!(made.as_object().unwrap().len(), 5);
     let listed = place.run(&["shardimage-key", "list", "--json"], &[]).json();
     assert_eq!(
         listed,
         serde_json::json!({"keys": [{"id": made["id"], "key": key, "name": "the shop's CMS", "readOnly": true,
-            "networks": ["192.0.2.0/24", "2001:db8::/32"], "revoked": false}]})
+            "networks": ["192.0.2.7/32", "2001:db8::/32"], "revoked": false}]})
     );
     assert_eq!(place.run(&["shardimage-key", "revoke", "999999999999"], &[]).code, 1);
     for _ in 0..2 {
@@ -211,7 +215,7 @@ fn whoever_makes_a_shardimage_key_is_told_how_weak_its_signature_is() {
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains("covers neither method nor body") && said.contains("--network"), "{said}");
     }
-    for bad in ["nonsense", "192.0.2.0", "192.0.2.0/33"] {
+    for bad in ["nonsense", "192.0.2.7/24", "192.0.2.0/33"] {
         assert_eq!(place.run(&["shardimage-key", "create", "--network", bad], &[]).code, 2, "{bad}");
     }
     assert_eq!(place.run(&["shardimage-key", "create", "--name", ""], &[]).code, 2);

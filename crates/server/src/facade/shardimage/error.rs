@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use countermark_domain::DomainError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -88,7 +89,14 @@ enum Message {
 
 /// Words a fault.
 pub fn worded(fault: Fault) -> DialectError {
-    refused(fault.into_problem())
+    let is_unpermitted = matches!(fault, Fault::Domain(DomainError::PermissionRequired(_)));
+    let problem = fault.into_problem();
+    // The decision on a key does not tell its permissions from its networks.
+    refused(if is_unpermitted {
+        problem.detail("this key may not do that, or not from this address")
+    } else {
+        problem
+    })
 }
 
 /// Words a problem.

@@ -147,6 +147,33 @@ async fn a_key_of_another_network_is_refused_and_one_of_this_is_not() {
 }
 
 #[actix_web::test]
+async fn the_digits_of_a_key_cannot_be_renamed() {
+    let here = Shardimage::new().await;
+    let id = here.make_key("1111111111", "another", &["tokens:read"], None).await;
+    let path = format!("/v1/access-tokens/{id}");
+    let renamed = here.native("PATCH", &path, json!({"name": "2222222222"})).await;
+    assert_eq!(
+        (renamed.status, &renamed.body["errors"][0]["pointer"]),
+        (400, &json!("/name")),
+        "{}",
+        renamed.body
+    );
+    assert_eq!(here.native("PATCH", &path, json!({"description": "CMS"})).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_key_refused_for_its_network_is_told_that_it_may_be_the_address() {
+    let here = Shardimage::new().await;
+    here.make_key("1111111111", "another", &["tokens:read"], Some(vec!["192.0.2.0/24".parse().unwrap()]))
+        .await;
+    let elsewhere = signed("GET", &at("tok_abc"), "1111111111", "another", Value::Null);
+    let refused = here.it.send(elsewhere.peer_addr("198.51.100.1:9".parse().unwrap())).await;
+    assert_eq!(refusal(&refused), (403, 1002));
+    let told = &refused.body["error"]["message"];
+    assert_eq!(told, "this key may not do that, or not from this address");
+}
+
+#[actix_web::test]
 async fn the_key_opens_no_other_api() {
     let here = Shardimage::new().await;
     for presented in [KEY, KEY_SECRET] {
