@@ -117,6 +117,19 @@ def test_without_a_target_uploads_are_not_implemented_and_cost_nothing(
     assert shardimage.begin_upload(id_)["status"] == 201
 
 
+def test_uploads_cannot_be_deferred_and_cost_nothing(
+    connect: Connect, serving_shardimage: Installation, upload_target: Recorder, tmp_path: Path
+) -> None:
+    (tmp_path / "cat.png").write_bytes(b"cat")
+    sdk = connect(serving_shardimage)
+    id_ = create(sdk, "upload", upload_token(limit=2))["id"]
+    step = {"do": "upload", "path": str(tmp_path / "cat.png"), "cloudId": CLOUD, "publicId": "pid"}
+    refused = sdk.with_upload_token(id_).one("batch", steps=[step, step])
+    assert "value" not in refused, refused
+    assert upload_target.take() == []
+    assert serving_shardimage.begin_upload(id_)["status"] == 201
+
+
 def test_no_value_or_secret_reaches_the_log(
     connect: Connect, serving_shardimage: Installation, upload_target: Recorder, tmp_path: Path
 ) -> None:
