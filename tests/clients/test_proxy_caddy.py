@@ -39,7 +39,7 @@ def start_bench(tmp_path: Path, start_countermark: StartCountermark) -> Iterator
     with ExitStack() as running:
 
         def start(*, trusted: str = "127.0.0.1") -> Bench:
-            countermark = start_countermark(gate__trusted_proxies=trusted)
+            countermark = start_countermark(throttle__burst="1000000", gate__trusted_proxies=trusted)
             origin = running.enter_context(recording_origin())
             port = free_port()
             changes = {"127.0.0.1:8080": f"127.0.0.1:{countermark.port}", "127.0.0.1:9000": f"127.0.0.1:{origin.port}"}
