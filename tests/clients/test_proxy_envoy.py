@@ -39,7 +39,7 @@ def start_bench(tmp_path: Path, start_countermark: StartCountermark) -> Iterator
     with ExitStack() as running:
 
         def start(*, secret: str = SECRET) -> Bench:
-            countermark = start_countermark(gate__shared_secret=SECRET)
+            countermark = start_countermark(throttle__burst="1000000", gate__shared_secret=SECRET)
             origin = running.enter_context(recording_origin())
             port = free_port()
             changes = {
