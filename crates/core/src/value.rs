@@ -5,7 +5,6 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::base62;
-use crate::id::TokenKind;
 
 /// What the kind letter of a value of our own form says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,15 +81,6 @@ impl TokenValue {
     /// The value itself; call it only to show it once, to digest or to seal it.
     pub fn expose(&self) -> &str {
         &self.text
-    }
-
-    /// The kind of value that a token of this kind is presented by; `None` for imageUrl, whose secret never travels.
-    pub const fn kind_for(kind: TokenKind) -> Option<ValueKind> {
-        match kind {
-            TokenKind::ImageUrl => None,
-            TokenKind::Upload => Some(ValueKind::Upload),
-            TokenKind::ApiKey => Some(ValueKind::ApiKey),
-        }
     }
 }
 

@@ -51,6 +51,16 @@ pub enum Outcome {
     Repeated(Zeroizing<Vec<u8>>),
 }
 
+impl Outcome {
+    /// What a call without an idempotency key has come to.
+    pub(crate) fn into_issued(self) -> Issued {
+        match self {
+            Self::Done(issued) => *issued,
+            Self::Repeated(_) => unreachable!("only a call with an idempotency key is ever repeated"),
+        }
+    }
+}
+
 impl Service {
     /// Issues a token within the caller's rights; bounds that the draft leaves open become the caller's.
     ///
@@ -69,6 +79,14 @@ impl Service {
         }
         let id = self.new_token_id(kind(&draft.purpose));
         self.issue_under(id, caller, draft, repeatable).await
+    }
+
+    /// As [`Service::issue`], for calls that cannot be repeated under an idempotency key.
+    ///
+    /// # Errors
+    /// As [`Service::issue`].
+    pub async fn issue_once(&self, caller: &Caller, draft: Draft) -> Result<Issued, DomainError> {
+        self.issue(caller, draft, None).await.map(Outcome::into_issued)
     }
 
     /// Issues an upload token or API key whose value of a foreign form is made from its id and its expiry, which may be
@@ -90,10 +108,7 @@ impl Service {
             }
             PurposeDraft::ImageUrl { .. } => {}
         }
-        match self.issue_under(id, caller, draft, None).await? {
-            Outcome::Done(issued) => Ok(*issued),
-            Outcome::Repeated(_) => unreachable!("only a call with an idempotency key is ever repeated"),
-        }
+        self.issue_under(id, caller, draft, None).await.map(Outcome::into_issued)
     }
 
     async fn issue_under(

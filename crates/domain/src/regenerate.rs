@@ -38,10 +38,7 @@ impl Service {
         id: TokenId,
         value: Zeroizing<String>,
     ) -> Result<Issued, DomainError> {
-        match self.replace_value(caller, id, 0, Some(value), None).await? {
-            Outcome::Done(issued) => Ok(*issued),
-            Outcome::Repeated(_) => unreachable!("only a call with an idempotency key is ever repeated"),
-        }
+        self.replace_value(caller, id, 0, Some(value), None).await.map(Outcome::into_issued)
     }
 
     async fn replace_value(

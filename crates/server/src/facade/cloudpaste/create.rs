@@ -6,7 +6,7 @@ use actix_web::dev;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use countermark_core::{Dialect, may_be_credential};
-use countermark_domain::{DomainError, Draft, Expiry, Outcome, PurposeDraft};
+use countermark_domain::{DomainError, Draft, Expiry, PurposeDraft};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -111,12 +111,11 @@ async fn create(
         let token = replacement::replace(call.service(), &caller, &guest, draft).await?;
         return Ok(created("the guest key is as asked for now", Created::of(call.service(), &token, GUEST)));
     }
-    match call.service().issue(&caller, draft, None).await {
-        Ok(Outcome::Done(issued)) => {
+    match call.service().issue_once(&caller, draft).await {
+        Ok(issued) => {
             let value = issued.value.as_deref().map(String::as_str).unwrap_or_default();
             Ok(created("the API key is made", Created::of(call.service(), &issued.token, value)))
         }
-        Ok(Outcome::Repeated(_)) => unreachable!("only a call with an idempotency key is ever repeated"),
         Err(DomainError::NameTaken) if is_guest => Err(conflict(replacement::EXISTS)),
         Err(DomainError::ValueTaken) if is_guest => Err(conflict(replacement::VALUE_GIVEN)),
         Err(error) => Err(error.into()),

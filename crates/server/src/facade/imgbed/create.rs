@@ -6,7 +6,7 @@ use actix_web::dev;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use countermark_core::Dialect;
-use countermark_domain::{Draft, Expiry, Outcome, PurposeDraft};
+use countermark_domain::{Draft, Expiry, PurposeDraft};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -81,10 +81,8 @@ async fn create(
     let caller = manager(&call, request).await?;
     let body: CreateRequest = json::read(&bytes)?;
     let value = call.service().foreign_value("imgbed_", 32);
-    match call.service().issue(&caller, body.draft(value.clone()), None).await? {
-        Outcome::Done(issued) => Ok(answered(&TokenRecord::whole(&issued.token, &value))),
-        Outcome::Repeated(_) => unreachable!("the call has no idempotency key"),
-    }
+    let issued = call.service().issue_once(&caller, body.draft(value.clone())).await?;
+    Ok(answered(&TokenRecord::whole(&issued.token, &value)))
 }
 
 impl CreateRequest {

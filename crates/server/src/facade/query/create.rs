@@ -77,7 +77,7 @@ async fn create(
     let call = Call::of(request, state);
     let caller = administrator(&call, request).await?;
     let draft = read::<TokenRequest>(&bytes)?.draft(call.service().now())?;
-    call.service().issue(&caller, draft, None).await?;
+    call.service().issue_once(&caller, draft).await?;
     Ok(done(StatusCode::CREATED))
 }
 

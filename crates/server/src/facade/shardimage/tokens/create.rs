@@ -3,7 +3,6 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use countermark_core::TokenKind;
-use countermark_domain::Outcome;
 
 use super::direct;
 use super::record::{MASK, answer, answer_with};
@@ -58,9 +57,7 @@ pub async fn create(call: &Call<'_>, asked: &Asked) -> Result<HttpResponse, Faul
             asked.object::<TokenRequest<ImageUrlExtra>>()?.draft(legacy)?
         }
     };
-    let Outcome::Done(issued) = call.service().issue(&caller, draft, None).await? else {
-        return Err(Problem::internal("a call without idempotency key was taken for a repetition").into());
-    };
+    let issued = call.service().issue_once(&caller, draft).await?;
     let id = issued.token.terms.id.to_string();
     Ok(match (&issued.value, &issued.secret) {
         (Some(value), _) => answer(&issued.token, value),
