@@ -13,7 +13,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use countermark_core::Dialect;
+use countermark_core::{Dialect, may_be_chosen};
 use tracing::warn;
 
 use crate::problem::Problem;
@@ -103,6 +103,16 @@ impl<C: Clock + Clone> FailureThrottle<C> {
         let wait = client.and_then(|client| self.spend(client));
         self.tally(entrance, wait.is_some());
         wait
+    }
+
+    /// Keeps a value that a person may have chosen from being looked up while its client is over its allowance: the right
+    /// one would tell itself from the wrong ones.
+    ///
+    /// # Errors
+    /// 429 with `Retry-After`.
+    pub fn admit(&self, entrance: Entrance, client: Option<IpAddr>, value: &str) -> Result<(), Problem> {
+        let wait = if may_be_chosen(value) { self.brake(entrance, client) } else { None };
+        wait.map_or(Ok(()), |seconds| Err(Problem::throttled(seconds)))
     }
 
     /// As [`FailureThrottle::is_spent`], and counts that this client is refused for it.

@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 
 use actix_web::{HttpRequest, ResponseError};
-use countermark_core::{Dialect, may_be_chosen};
+use countermark_core::Dialect;
 use countermark_domain::{Caller, DomainError, Service};
 
 use super::dialect_error::{DialectError, Fault};
 use super::dialect_of;
 use crate::client_address::client_address;
 use crate::native::error::problem;
-use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::state::AppState;
 use crate::throttle::Entrance;
@@ -62,17 +61,12 @@ impl<'a> Call<'a> {
         self.proven(found)
     }
 
-    /// Keeps a value that a person may have chosen from being looked up while this address is over its allowance: the right
-    /// one would tell itself from the wrong ones.
+    /// Lets a value be looked up unless it may be a guess of an address that is over its allowance.
     ///
     /// # Errors
     /// [`Fault::Problem`] with 429.
     pub fn brake(&self, value: &str) -> Result<(), Fault> {
-        if !may_be_chosen(value) {
-            return Ok(());
-        }
-        let spent = self.state.throttle.brake(self.entrance, self.address);
-        spent.map_or(Ok(()), |seconds| Err(Fault::Problem(Problem::throttled(seconds))))
+        Ok(self.state.throttle.admit(self.entrance, self.address, value)?)
     }
 
     /// Puts the request id into the caller's audit entries, and counts a failure against the address.

@@ -158,7 +158,11 @@ enum Presented<'a> {
 
 async fn presented<'a>(request: &'a HttpRequest, state: &AppState) -> Result<Presented<'a>, Problem> {
     match bearer(request) {
-        Ok(value) if !value.starts_with("cmk_") => Ok(Presented::Holder(value)),
+        Ok(value) if !value.starts_with("cmk_") => {
+            let address = client_address(request, &state.trusted_proxies);
+            state.throttle.admit(NATIVE, address, value)?;
+            Ok(Presented::Holder(value))
+        }
         _ => Ok(Presented::Caller(caller(request, state, "authorize").await?.id())),
     }
 }

@@ -162,3 +162,29 @@ async fn in_the_room_a_right_key_is_told_from_no_guess_while_its_address_is_brak
         assert!(figures.contains(&line), "{line}{figures}");
     }
 }
+
+/// Where a holder begins an upload alone, another refusal for a key that exists would tell it from those that do not.
+#[actix_web::test]
+async fn uploads_do_not_tell_a_right_key_from_guesses_of_a_braked_client() {
+    let it = installation().await;
+    let key = reader(&it).await;
+    let token = it.issue(&it.admin, json!({"type": "upload"})).await;
+    let begin = async |client: &str, value: &str| {
+        let request =
+            TestRequest::post().uri("/v1/uploads").peer_addr(format!("{client}:1").parse().unwrap());
+        let request = request.append_header(("Authorization", format!("Bearer {value}")));
+        it.send(request.set_json(json!({}))).await
+    };
+    let statuses = [
+        begin(GUESSER, "guess-one").await.status,
+        begin(GUESSER, "guess-two").await.status,
+        begin(GUESSER, &key).await.status,
+    ];
+    assert_eq!(statuses, [401, 429, 429]);
+    assert_eq!(begin(OTHER, &key).await.body["code"], "WRONG_TYPE", "another client is not braked");
+    assert_eq!(
+        begin(GUESSER, &text(&token["value"])).await.status,
+        201,
+        "nor is a value that nobody can choose"
+    );
+}
