@@ -165,7 +165,7 @@ def countermarks(parent: Path) -> Iterator[StartCountermark]:
             def is_ready() -> bool:
                 try:
                     return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok
-                except requests.ConnectionError:
+                except requests.RequestException:
                     return False
 
             service = Countermark(f"http://127.0.0.1:{port}", folder)

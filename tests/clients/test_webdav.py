@@ -13,6 +13,7 @@ import requests
 
 from conftest import free_port, listens, process
 from proxy_bench import RawClient, request
+from upload_server import eventually
 from webdav_bench import HOST, MAKERS, Cadaver, Curl, Dav, MakeKey, Rclone, run, webdav_server
 
 READ, MANAGE = "webdav:read", "webdav:manage"
@@ -44,13 +45,19 @@ def server_by_operation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
 
 def with_files(dav: Dav) -> Dav:
     """The same files for every test."""
-    for old in dav.files.iterdir():
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    # The server may still be writing what a client asked for that has gone away.
+    assert eventually(lambda: _emptied(dav.files))
     dav.write("team/a.txt", "team's")
     dav.write("team/box/b.txt", "boxed")
     dav.write("team2/c.txt", "neighbour's")
     dav.write("upload/old.txt", "uploaded")
     return dav
+
+
+def _emptied(folder: Path) -> bool:
+    for old in folder.iterdir():
+        shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink()
+    return not any(folder.iterdir())
 
 
 @pytest.fixture
