@@ -141,6 +141,20 @@ fn every_schema_and_every_member_is_described() {
 }
 
 /// Whether Swagger UI can put an example together: given as a whole, or for every part.
+/// The wire is camelCase; where it is not, another document has fixed the names: a dialect's, RFC 7662, tusd's.
+#[test]
+fn native_members_are_written_as_the_wire_has_them() {
+    const FOREIGN: [&str; 5] = ["Cloudpaste", "Contentive", "Query", "Introspection", "Tusd"];
+    let document = document();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let members = schema["properties"].as_object().into_iter().flat_map(|it| it.keys());
+        for member in members.filter(|_| !FOREIGN.iter().any(|foreign| name.starts_with(foreign))) {
+            let is_camel = member.starts_with(|it: char| it.is_ascii_lowercase()) && !member.contains('_');
+            assert!(is_camel, "{name}: {member}");
+        }
+    }
+}
+
 fn is_exemplified(schema: &Value, document: &Value) -> bool {
     if !schema["example"].is_null() {
         return true;

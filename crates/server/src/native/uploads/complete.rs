@@ -33,7 +33,7 @@ pub struct CompleteRequest {
 
 /// What an upload has become. Further members are free.
 #[derive(ToSchema)]
-#[schema(as = UploadReport)]
+#[schema(as = UploadReport, rename_all = "camelCase")]
 #[expect(
     dead_code,
     reason = "only its schema is used: a report is read as the object that it is, free members included"
