@@ -13,7 +13,7 @@ use crate::arguments::{borrow_text, wrong_type};
 use crate::exceptions::invalid_argument;
 
 /// Texts that one thread takes at once: some 100 µs of work, so that none is left alone with much at the end.
-const PIECE: usize = 256;
+pub(crate) const PIECE: usize = 256;
 
 /// More threads than any machine has cores to gain by.
 const MOST_THREADS: usize = 256;

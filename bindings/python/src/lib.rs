@@ -3,7 +3,9 @@
 mod arguments;
 mod batch;
 mod exceptions;
+mod expiry;
 mod key_ring;
+mod secrets;
 mod signer;
 mod token_value;
 mod verdicts;

@@ -1,15 +1,15 @@
 //! `Signer`: signs and verifies links of one imageUrl token.
 
-use std::collections::BTreeMap;
-
-use countermark_core::{KeyVersion, Placement, SigningSecret, TokenId, TokenKind, UnixSeconds};
+use countermark_core::{Placement, TokenId, TokenKind};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
 
-use crate::arguments::{self, NOT_TEXT, borrow_text, wrong_type};
+use crate::arguments::{self, NOT_TEXT, borrow_text};
 use crate::batch;
 use crate::exceptions::{Refusal, invalid_argument};
+use crate::expiry::Expiry;
 use crate::key_ring::{self, KeyRing};
+use crate::secrets::read_secrets;
 use crate::verdicts::Verdicts;
 use crate::verified_url::VerifiedUrl;
 
@@ -147,18 +147,22 @@ impl Signer {
         let placement = placement.map_or(Ok(self.placement), arguments::placement)?;
         let expires = Expiry { expires_in, expires, bucket }.instant(py, now)?;
         let texts = batch::texts(urls)?;
-        let signed = py.detach(|| {
-            batch::work_on(&texts, threads, Err(NOT_TEXT), |text| {
-                let text = text.ok_or(NOT_TEXT)?;
-                self.ring.sign(text, placement, expires).map_err(|malformed| malformed.0)
-            })
-        });
-        if let Some((index, words)) =
-            signed.iter().enumerate().find_map(|(index, signed)| Some((index, signed.as_ref().err()?)))
-        {
-            return Err(invalid_argument(py, &format!("urls[{index}]"), words));
+        let list = PyList::empty(py);
+        // One thread hands over piece by piece, while the texts are still near the processor.
+        let at_once = if threads == 1 { batch::PIECE } else { texts.len().max(1) };
+        for texts in texts.chunks(at_once) {
+            let signed = py.detach(|| {
+                batch::work_on(texts, threads, Err(NOT_TEXT), |text| {
+                    let text = text.ok_or(NOT_TEXT)?;
+                    self.ring.sign(text, placement, expires).map_err(|malformed| malformed.0)
+                })
+            });
+            for signed in signed {
+                let refuse = |words| invalid_argument(py, &format!("urls[{}]", list.len()), words);
+                list.append(signed.map_err(refuse)?)?;
+            }
         }
-        PyList::new(py, signed.iter().flatten())
+        Ok(list)
     }
 
     /// What a signed URL says, once its signature, expiry, method and host are proven.
@@ -275,40 +279,6 @@ pub(crate) fn unverified_token_id(
     Ok(url.token_id.to_string())
 }
 
-/// The arguments that together say when a link expires.
-struct Expiry<'a, 'py> {
-    expires_in: Option<&'a Bound<'py, PyAny>>,
-    expires: Option<&'a Bound<'py, PyAny>>,
-    bucket: Option<&'a Bound<'py, PyAny>>,
-}
-
-impl Expiry<'_, '_> {
-    /// The clock is asked only where it matters.
-    fn instant(&self, py: Python<'_>, now: Option<&Bound<'_, PyAny>>) -> PyResult<Option<UnixSeconds>> {
-        let expires = match (self.expires_in, self.expires) {
-            (Some(_), Some(_)) => {
-                return Err(invalid_argument(py, "expires_in", "expected expires_in or expires, got both"));
-            }
-            (Some(span), None) => {
-                let span = arguments::span("expires_in", span)?;
-                let sum = UnixSeconds::new(arguments::now(py, now)?.get() + span);
-                let too_late =
-                    || invalid_argument(py, "expires_in", "expected an expiry before the year 10000");
-                Some(sum.ok_or_else(too_late)?)
-            }
-            (None, Some(expires)) => Some(arguments::instant("expires", expires)?),
-            (None, None) => None,
-        };
-        match (self.bucket, expires) {
-            (Some(bucket), Some(expires)) => Ok(Some(expires.round_up(arguments::span("bucket", bucket)?))),
-            (Some(_), None) => {
-                Err(invalid_argument(py, "bucket", "expected expires_in or expires beside it"))
-            }
-            (None, expires) => Ok(expires),
-        }
-    }
-}
-
 const fn not_text() -> Refusal {
     Refusal::of_grammar(NOT_TEXT)
 }
@@ -319,35 +289,4 @@ fn read_token_id(token_id: &Bound<'_, PyString>) -> PyResult<TokenId> {
         let expected = "expected the id of an imageUrl token: iu_ and 22 characters of 0-9A-Za-z";
         invalid_argument(token_id.py(), "token_id", expected)
     })
-}
-
-fn read_secrets(secrets: &Bound<'_, PyAny>) -> PyResult<BTreeMap<KeyVersion, SigningSecret>> {
-    if let Ok(secret) = secrets.cast::<PyString>() {
-        return Ok(BTreeMap::from([(KeyVersion::FIRST, read_secret("secrets", secret)?)]));
-    }
-    let Ok(mapping) = secrets.cast::<PyMapping>() else {
-        return Err(wrong_type("secrets", "a str, or a mapping of int versions to str", secrets));
-    };
-    let mut versions = BTreeMap::new();
-    for item in mapping.items()? {
-        let (version, secret): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-        let version = read_version(&version)?;
-        let argument = format!("secrets[{version}]");
-        let secret = secret.cast::<PyString>().map_err(|_| wrong_type(&argument, "str", &secret))?;
-        versions.insert(version, read_secret(&argument, secret)?);
-    }
-    Ok(versions)
-}
-
-fn read_version(version: &Bound<'_, PyAny>) -> PyResult<KeyVersion> {
-    let number = arguments::whole_number(version)
-        .ok_or_else(|| wrong_type("secrets", "versions as int from 1 to 65535", version))?;
-    number
-        .and_then(|number| KeyVersion::new(u16::try_from(number).ok()?))
-        .ok_or_else(|| invalid_argument(version.py(), "secrets", "expected versions from 1 to 65535"))
-}
-
-fn read_secret(argument: &str, secret: &Bound<'_, PyString>) -> PyResult<SigningSecret> {
-    let text = arguments::text(argument, secret)?;
-    SigningSecret::new(text.to_owned()).map_err(|invalid| invalid_argument(secret.py(), argument, invalid))
 }
