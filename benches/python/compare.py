@@ -5,12 +5,13 @@
     target/compare/bin/pip install -r benches/python/requirements.txt target/wheels/countermark-*.whl
     target/compare/bin/python benches/python/compare.py
 
-Every peer does what its documentation advises, with its own form of a link, with the same lifetime of an hour
-where it knows one, and with a key that is prepared once where it can be. A check is the whole check: read what
-came, find the signature in it, compute it again, compare, compare the expiry with the clock. Every result is
-looked at. One repetition runs every case once, in another order each time, so that a slow minute of the machine
-hits all of them; ratios are taken within a repetition, and the table shows medians. On a machine that others use,
-too, `--clock cpu` counts the time that the process has really had, of all its threads together.
+Every peer does what its documentation advises, with its own form of a link, with the same lifetime of an
+hour where it knows one, and with a key that is prepared once where it can be. A check is the whole check:
+read what came, find the signature in it, compute it again, compare, compare the expiry with the clock.
+Every result is looked at. One repetition runs every case once, in another order each time, so that a slow
+minute of the machine hits all of them; ratios are taken within a repetition, and the table shows medians.
+On a machine that others use, too, `--clock cpu` counts the time that the process has really had, of all its
+threads together.
 """
 
 from __future__ import annotations
