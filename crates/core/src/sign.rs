@@ -1,5 +1,7 @@
 //! Making signed URLs.
 
+use std::fmt::Write as _;
+
 use crate::id::TokenId;
 use crate::reason::Malformed;
 use crate::secret::{KeyVersion, SigningKey};
@@ -27,16 +29,23 @@ pub fn sign(
         Placement::Path => split_behind_cloud(parts.target)?,
         Placement::Query => (parts.target, ""),
     };
-    let expires = expires.map_or_else(|| "-".to_owned(), |expires| expires.to_string());
+    let mut signed = String::with_capacity(url.len() + MOST_ADDED);
+    signed.push_str(parts.origin);
+    signed.push_str(before);
     let blank = BLANK_SIGNATURE;
-    let credential = match placement {
-        Placement::Path => format!("/s-cm1:{token_id}.{key_version},{expires},{blank}"),
+    let expires = expires.map_or_else(|| "-".to_owned(), |expires| expires.to_string());
+    let written = match placement {
+        Placement::Path => write!(signed, "/s-cm1:{token_id}.{key_version},{expires},{blank}"),
         Placement::Query => {
             let joint = if before.contains('?') { '&' } else { '?' };
-            format!("{joint}cm-token={token_id}.{key_version}&cm-expires={expires}&cm-signature={blank}")
+            write!(
+                signed,
+                "{joint}cm-token={token_id}.{key_version}&cm-expires={expires}&cm-signature={blank}"
+            )
         }
     };
-    let mut signed = [parts.origin, before, &credential, after].concat();
+    written.expect("a string takes whatever is written");
+    signed.push_str(after);
     // Reading the result applies the whole grammar, and finds a signature that was there before.
     let (signature, at) = {
         let blank = SignedUrl::parse(&signed)?;
@@ -46,6 +55,9 @@ pub fn sign(
     signed.replace_range(at..at + SIGNATURE_LENGTH, signature);
     Ok(signed)
 }
+
+/// The query form with the longest numbers, rounded up.
+const MOST_ADDED: usize = 128;
 
 /// Stands in for the signature until the bytes around it are known to be good.
 const BLANK_SIGNATURE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::base62;
@@ -41,11 +42,18 @@ const CHECKSUM_DIGITS: usize = 6;
 const VALUE_LENGTH: usize = 4 + RANDOM_DIGITS + CHECKSUM_DIGITS;
 
 /// A well-formed value of our own form: prefix, 32 random base62 digits (190 bits), 6 digits of CRC-32 (ISO-HDLC) over
-/// everything before them. Wiped when dropped; `Debug` shows the preview only.
-#[derive(Clone, PartialEq, Eq)]
+/// everything before them. Wiped when dropped; `Debug` shows the preview only; compared in time that does not depend on what
+/// differs.
+#[derive(Clone, Eq)]
 pub struct TokenValue {
     kind: ValueKind,
     text: Zeroizing<String>,
+}
+
+impl PartialEq for TokenValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.text.as_bytes().ct_eq(other.text.as_bytes()).into()
+    }
 }
 
 /// The text is no value of our own form: another prefix, length or character, or the checksum does not fit.
