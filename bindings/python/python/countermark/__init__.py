@@ -1,7 +1,7 @@
 """Sign, verify and count the links and tokens of image delivery and upload.
 
-What needs no network is here at once; :class:`Client` and :class:`AsyncClient` are loaded when first named, since they
-bring the HTTP library along (``pip install countermark[http]``).
+What needs no network is here at once; :class:`Client` and :class:`AsyncClient` are loaded when first named,
+since they bring the HTTP library along (``pip install countermark[http]``).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from countermark._native import Signer, TokenValue, Verdicts, VerifiedUrl, __version__, unverified_token_id
 from countermark.decision import Decision, Request
 
 if TYPE_CHECKING:
@@ -30,8 +31,14 @@ __all__ = [
     "Question",
     "Request",
     "RetryPolicy",
+    "Signer",
     "TokenRecord",
+    "TokenValue",
     "Upload",
+    "Verdicts",
+    "VerifiedUrl",
+    "__version__",
+    "unverified_token_id",
 ]
 
 LAZY = {
