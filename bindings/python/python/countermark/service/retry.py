@@ -42,9 +42,11 @@ class RetryPolicy:
     longest_pause: float = 5.0
     """Most seconds of a pause; if the service asks for more (``Retry-After``), the call is not repeated."""
     question_keys: bool = True
-    """Whether ``authorize`` and ``authorize_many`` make idempotency keys. For each key the service keeps a durable
-    entry, also where a token has no limit and it would write nothing: where most have none, False is faster.
-    A question without a key is repeated only if it cannot have arrived."""
+    """Whether ``authorize`` and ``authorize_many`` make idempotency keys.
+
+    For each key the service keeps a durable entry, also where a token has no limit and it would write nothing:
+    where most have none, False is faster. A question without a key is repeated only if it cannot have arrived.
+    """
     random: Callable[[], float] = random.random
     """A number from 0 to 1, for the jitter."""
     sleep: Callable[[float], None] = time.sleep
