@@ -8,11 +8,29 @@ from __future__ import annotations
 
 from countermark._native import (
     Signer,
+    Token,
     TokenValue,
     Verdicts,
     VerifiedUrl,
     __version__,
     unverified_token_id,
 )
+from countermark.decision import Decision, Request
+from countermark.directives import UploadDirectives, UploadParameters
+from countermark.explanation import ExplainedStep, Explanation
 
-__all__ = ["Signer", "TokenValue", "Verdicts", "VerifiedUrl", "__version__", "unverified_token_id"]
+__all__ = [
+    "Decision",
+    "ExplainedStep",
+    "Explanation",
+    "Request",
+    "Signer",
+    "Token",
+    "TokenValue",
+    "UploadDirectives",
+    "UploadParameters",
+    "Verdicts",
+    "VerifiedUrl",
+    "__version__",
+    "unverified_token_id",
+]
