@@ -19,9 +19,10 @@ from countermark._native import (
     unverified_token_id,
 )
 from countermark.decision import Decision, Request
-from countermark.directives import UploadDirectives, UploadParameters
 
 if TYPE_CHECKING:
+    from countermark.directives import UploadDirectives as UploadDirectives
+    from countermark.directives import UploadParameters as UploadParameters
     from countermark.records import ExplainedStep as ExplainedStep
     from countermark.records import Explanation as Explanation
     from countermark.records import Issued as Issued
@@ -68,6 +69,8 @@ LAZY = {
     "TokenRecord": "countermark.records",
     "UNSET": "countermark.service.arguments",
     "Upload": "countermark.records",
+    "UploadDirectives": "countermark.directives",
+    "UploadParameters": "countermark.directives",
 }
 
 
