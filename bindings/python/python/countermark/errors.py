@@ -1,4 +1,7 @@
-"""All exceptions of this package. Whatever it raises on purpose is a :class:`CountermarkError` and has a stable ``code``."""
+"""All exceptions of this package.
+
+Whatever it raises on purpose is a :class:`CountermarkError` and has a stable ``code``.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,9 @@ class CountermarkError(Exception):
     problem: Problem | None = None
     """The service's own words, where it was the service that refused."""
 
-    def __init__(self, message: str | None = None, *, code: str | None = None, problem: Problem | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, code: str | None = None, problem: Problem | None = None
+    ) -> None:
         super().__init__(message or self.message)
         # Only what differs from the class is kept: the rest of the dictionary is what pickle carries along.
         if code is not None:
@@ -84,7 +89,10 @@ class CountermarkError(Exception):
 
 
 class InvalidArgument(CountermarkError, ValueError):
-    """An argument that cannot be meant: a secret too short, an id with a typing error, an instant beyond the year 9999."""
+    """An argument that cannot be meant.
+
+    A secret too short, an id with a typing error, an instant beyond the year 9999.
+    """
 
     code = "INVALID_ARGUMENT"
     message = "an argument is not acceptable"
@@ -240,7 +248,7 @@ class ServiceError(CountermarkError):
 
 
 class BadRequest(ServiceError):
-    """A member, parameter or header is not acceptable (400, 405, 413, 415); ``problem.members`` says which."""
+    """A member, parameter or header is not acceptable (400, 405, 413, 415): see ``problem.members``."""
 
     code = "BAD_REQUEST"
     message = "the service does not accept the request"
@@ -289,7 +297,7 @@ class IdempotencyMismatch(ServiceError):
 
 
 class Throttled(ServiceError):
-    """Too many failed attempts or uploads under way (429); ``problem.retry_after`` says when to come again."""
+    """Too many failed attempts or uploads under way (429); again after ``problem.retry_after`` seconds."""
 
     code = "THROTTLED"
     message = "too many attempts"
