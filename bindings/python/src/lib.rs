@@ -1,13 +1,33 @@
 //! `countermark._native`: the core of Countermark for Python. Thin classes; every rule is the core's.
 
+mod arguments;
+mod batch;
+mod exceptions;
+mod key_ring;
+mod signer;
+mod token_value;
+mod verdicts;
+mod verified_url;
+
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
     use pyo3::prelude::*;
+    use pyo3::types::PySequence;
+
+    #[pymodule_export]
+    use crate::signer::{Signer, unverified_token_id};
+    #[pymodule_export]
+    use crate::token_value::TokenValue;
+    #[pymodule_export]
+    use crate::verdicts::Verdicts;
+    #[pymodule_export]
+    use crate::verified_url::VerifiedUrl;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        PySequence::register::<Verdicts>(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

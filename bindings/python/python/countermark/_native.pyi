@@ -1,21 +1,26 @@
 """The core of Countermark: what needs no network."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, final, overload
+from typing import Any, Literal, TypeAlias, final, overload
 
 from countermark.errors import Refused
 
+__all__ = ["Signer", "TokenValue", "Verdicts", "VerifiedUrl", "__version__", "unverified_token_id"]
+
 __version__: str
 
-Placement = Literal["path", "query"]
+_Placement: TypeAlias = Literal["path", "query"]
+_Instant: TypeAlias = int | datetime
+_Span: TypeAlias = int | timedelta
 
 @final
 class Signer:
-    """Signs and verifies links of one imageUrl token; the highest secret version signs, all verify.
+    """Signs and verifies links of one imageUrl token, without network and without counting.
 
-    `host` is for whoever handles requests instead of full URLs: `sign` and `verify` then also take a bare target such
-    as `/shop/cat.jpg?w=200`, and `verify` refuses links to other hosts.
+    The highest secret version signs, all verify. `host` is for whoever handles requests instead of full URLs:
+    `sign` and `verify` then also take a bare target such as `/shop/cat.jpg?w=200`, and links to other hosts are
+    neither signed nor allowed.
     """
 
     def __new__(
@@ -24,90 +29,121 @@ class Signer:
         secrets: str | Mapping[int, str],
         *,
         host: str | None = None,
-        placement: Placement = "path",
+        placement: _Placement = "path",
     ) -> Signer: ...
     @property
-    def token_id(self) -> str: ...
+    def token_id(self) -> str:
+        """The token whose links these are, `iu_…`."""
     @property
-    def key_version(self) -> int: ...
+    def key_version(self) -> int:
+        """The version that signs, the highest; 1 to 65535."""
     @property
-    def key_versions(self) -> tuple[int, ...]: ...
+    def key_versions(self) -> tuple[int, ...]:
+        """All versions that verify, lowest first."""
     @property
-    def host(self) -> str | None: ...
+    def host(self) -> str | None:
+        """The host that bare targets are for, in lower case and without port."""
     @property
-    def placement(self) -> Placement: ...
+    def placement(self) -> _Placement:
+        """Where signatures are put: `path` or `query`."""
     def sign(
         self,
         url: str,
         *,
-        expires_in: int | timedelta | None = None,
-        expires: int | datetime | None = None,
-        bucket: int | timedelta | None = None,
-        placement: Placement | None = None,
-        now: int | datetime | None = None,
-    ) -> str: ...
+        expires_in: _Span | None = None,
+        expires: _Instant | None = None,
+        bucket: _Span | None = None,
+        placement: _Placement | None = None,
+        now: _Instant | None = None,
+    ) -> str:
+        """The URL with a signature; it expires after seconds, at an instant (Unix seconds), or never."""
     def sign_many(
         self,
         urls: Iterable[str],
         *,
-        expires_in: int | timedelta | None = None,
-        expires: int | datetime | None = None,
-        bucket: int | timedelta | None = None,
-        placement: Placement | None = None,
-        now: int | datetime | None = None,
+        expires_in: _Span | None = None,
+        expires: _Instant | None = None,
+        bucket: _Span | None = None,
+        placement: _Placement | None = None,
+        now: _Instant | None = None,
         threads: int = 1,
-    ) -> list[str]: ...
-    def verify(self, url: str, *, method: str = "GET", now: int | datetime | None = None) -> VerifiedUrl: ...
-    def validate(self, url: str, *, method: str = "GET", now: int | datetime | None = None) -> bool: ...
+    ) -> list[str]:
+        """Signs many URLs alike, without holding the interpreter; `threads=0` is one for each core."""
+    def verify(self, url: str, *, method: str = "GET", now: _Instant | None = None) -> VerifiedUrl:
+        """What a signed URL says, once signature, expiry, method and host are proven; else `Refused`."""
+    def validate(self, url: str, *, method: str = "GET", now: _Instant | None = None) -> bool:
+        """Whether `verify` would accept the URL."""
     def verify_many(
-        self, urls: Iterable[str], *, method: str = "GET", now: int | datetime | None = None, threads: int = 1
-    ) -> Verdicts: ...
+        self, urls: Iterable[str], *, method: str = "GET", now: _Instant | None = None, threads: int = 1
+    ) -> Verdicts:
+        """The outcome of each URL, decided at one instant, without holding the interpreter; raises no refusal."""
+    def __getnewargs_ex__(self) -> tuple[tuple[str, dict[int, str]], dict[str, str | None]]: ...
 
 @final
 class VerifiedUrl:
-    """What a signed URL says, after its signature and expiry have been proven. Made by `Signer.verify` only."""
+    """What a signed URL says, after it has been proven. Made by `Signer.verify` only."""
 
     @property
-    def token_id(self) -> str: ...
+    def url(self) -> str:
+        """The URL or bare target as it was verified, signature included: a credential, not for logs."""
     @property
-    def key_version(self) -> int: ...
+    def token_id(self) -> str:
+        """The token whose secret signed, `iu_…`."""
     @property
-    def placement(self) -> Placement: ...
+    def key_version(self) -> int:
+        """The version of the secret that signed; 1 to 65535."""
     @property
-    def host(self) -> str: ...
+    def placement(self) -> _Placement:
+        """Where the signature stands: `path` or `query`."""
     @property
-    def cloud_id(self) -> str | None: ...
+    def host(self) -> str:
+        """The host that was signed, in lower case and without port."""
     @property
-    def path(self) -> str: ...
+    def cloud_id(self) -> str | None:
+        """The cloud: the first segment of the path, if it is a cloud id."""
     @property
-    def expires(self) -> int | None: ...
+    def path(self) -> str:
+        """The undecoded path without query and signature: `/{cloudId}/{rest}`."""
+    @property
+    def expires(self) -> int | None:
+        """The Unix second from which on the link is expired; none for never."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
-class Verdicts:
-    """The outcomes of `Signer.verify_many`, in the order of the URLs: a `collections.abc.Sequence`."""
+class Verdicts(Sequence[VerifiedUrl | Refused]):
+    """The outcomes of `Signer.verify_many`, in the order of the URLs; each is made anew when asked for."""
 
     @property
-    def all_allowed(self) -> bool: ...
+    def all_allowed(self) -> bool:
+        """Whether no URL is refused; also of an empty batch."""
     @property
-    def refusals(self) -> list[tuple[int, Refused]]: ...
+    def refusals(self) -> list[tuple[int, Refused]]:
+        """Index and refusal of each URL that is refused."""
     def __len__(self) -> int: ...
     @overload
     def __getitem__(self, index: int, /) -> VerifiedUrl | Refused: ...
     @overload
     def __getitem__(self, index: slice, /) -> list[VerifiedUrl | Refused]: ...
     def __iter__(self) -> Iterator[VerifiedUrl | Refused]: ...
+    def index(self, value: Any, start: int = 0, stop: int | None = None, /) -> int: ...
+    def count(self, value: Any, /) -> int: ...
 
 @final
 class TokenValue:
-    """A well-formed value of Countermark's own form (`cmu_…`, `cmk_…`, `cms_…`). `repr` shows the preview only."""
+    """A well-formed value of Countermark's own form, `cmu_…`, `cmk_…` or `cms_…`; `repr` shows its preview only."""
 
-    @staticmethod
-    def parse(text: str) -> TokenValue: ...
+    @classmethod
+    def parse(cls, text: str) -> TokenValue:
+        """Reads a value and proves its checksum; raises `InvalidArgument`."""
     @property
-    def type(self) -> Literal["upload", "apiKey", "secret"]: ...
+    def type(self) -> Literal["upload", "apiKey", "secret"]:
+        """What the value is of; a signing secret is never a credential."""
     @property
-    def preview(self) -> str: ...
-    def reveal(self) -> str: ...
+    def preview(self) -> str:
+        """The first 15 characters, by which people recognise the value in lists; no credential."""
+    def reveal(self) -> str:
+        """The value itself: a credential."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
