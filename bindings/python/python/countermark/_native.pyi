@@ -149,3 +149,6 @@ class TokenValue:
 
 def unverified_token_id(url: str, *, host: str | None = None) -> str:
     """The token that a signed URL claims to be of, to find its `Signer` by; nothing is proven."""
+
+def looks_signed(target: str) -> bool:
+    """Whether a signature, good or bad, stands in an undecoded request target."""

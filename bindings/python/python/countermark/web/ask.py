@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from countermark._native import Signer, VerifiedUrl, looks_signed, unverified_token_id
 from countermark.decision import Decision
 from countermark.errors import InvalidArgument, UnknownToken, WrongType
 from countermark.web.original import Original
 from countermark.web.presented import NoCredential, Presented
+
+if TYPE_CHECKING:
+    from countermark import AsyncClient, Client
 
 __all__ = ["Ask", "Demand", "Signers", "TokenType", "verify_link"]
 
@@ -79,6 +82,27 @@ class Demand:
         credential = {"basic": presented.basic} if presented.basic is not None else {"value": presented.value}
         arguments = {**credential, "request": facts, "cost": self.cost}
         return Ask(arguments, self.types, is_type_known=kind is not None or {"upload", "apiKey"} <= set(self.types))
+
+
+    def decide(self, original: Original, client: Client) -> Decision:
+        """What the service decides about this request; it allows.
+
+        Raises:
+            Refused: if it does not.
+            ServiceError: if it did not decide.
+            TargetUnknown: if signed URLs are let in and the server does not tell the target.
+        """
+        ask = self.ask(original)
+        if not ask.is_type_known:
+            ask.judge(client.authorize(**ask.arguments, dry_run=True))
+        return ask.judge(client.authorize(**ask.arguments))
+
+    async def decide_async(self, original: Original, client: AsyncClient) -> Decision:
+        """As :meth:`decide`."""
+        ask = self.ask(original)
+        if not ask.is_type_known:
+            ask.judge(await client.authorize(**ask.arguments, dry_run=True))
+        return ask.judge(await client.authorize(**ask.arguments))
 
 
 @dataclass(frozen=True)

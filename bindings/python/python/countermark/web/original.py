@@ -51,8 +51,12 @@ class Original:
     """Whether both `Origin` and `Access-Control-Request-Method` are there."""
 
     @staticmethod
-    def of_scope(scope: Mapping[str, Any]) -> Original:
+    def of_scope(scope: Mapping[str, Any], *, host: str | None = None) -> Original:
         """The request of an ASGI scope of type `http`.
+
+        Args:
+            scope: as the server made it, and mounting has changed it.
+            host: what the framework takes for the host, if it trusts another header; `Host` if absent.
 
         Raises:
             Malformed: for a repeated credential or host header, and where the undecoded path is not the one served.
@@ -64,7 +68,7 @@ class Original:
         query = scope.get("query_string", b"").decode("latin-1")
         return Original(
             method=scope["method"],
-            host=_only(headers, "host"),
+            host=_only(headers, "host") if host is None else host,
             target=_target_of_scope(scope, query),
             query=query,
             authorization=_only(headers, "authorization"),

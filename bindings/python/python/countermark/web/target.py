@@ -7,12 +7,14 @@ from urllib.parse import unquote
 
 from countermark.errors import Malformed
 
-__all__ = ["host_in_header", "raw_target"]
+__all__ = ["host_in_header", "raw_target", "without_signature"]
 
 # Such a prefix has one spelling only: it may be put before bytes that are signed.
 _PLAIN = re.compile(r"[A-Za-z0-9._~/-]*")
 # The name goes before the target in the URL that is verified: a slash in it would move the border between the two.
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+_SIGNATURE_SEGMENT = re.compile(r"(/[A-Za-z0-9_-]{1,64})/s-(?:cm1|token2):[^/]*(?=/)")
 
 
 def raw_target(raw_path: str, query: str, *, root: str, path: str) -> str:
@@ -51,3 +53,9 @@ def host_in_header(host: str | None) -> str:
     if host is None or not _HOST.fullmatch(host):
         raise Malformed("expected a host name, with or without port, in the Host header")
     return host
+
+
+def without_signature(path: str) -> str:
+    """A path without the segment of a signature in path placement: as the server behind is to see it."""
+    found = _SIGNATURE_SEGMENT.match(path)
+    return path if found is None else found[1] + path[found.end() :]
