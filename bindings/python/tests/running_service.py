@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,13 +49,13 @@ class Service:
 
 
 class StartService(Protocol):
-    """Starts a service; settings are given as `server__public_url="…"`, as in `COUNTERMARK__SERVER__PUBLIC_URL`."""
+    """Starts a service. Settings are those of the environment: `server__public_url="…"`."""
 
     def __call__(self, **settings: str) -> Service: ...
 
 
 @contextmanager
-def services(parent: Path) -> Iterator[StartService]:
+def services(parent: Path) -> Generator[StartService]:
     """Starts services that end with the block."""
     with ExitStack() as running:
 
@@ -66,7 +66,7 @@ def services(parent: Path) -> Iterator[StartService]:
 
 
 @contextmanager
-def running_service(parent: Path, settings: dict[str, str]) -> Iterator[Service]:
+def running_service(parent: Path, settings: dict[str, str]) -> Generator[Service]:
     """One service, which ends with the block."""
     port, key = free_port(), fresh_value("k")
     folder = parent / f"countermark-{port}"
@@ -109,7 +109,9 @@ def wait_until_ready(service: Service) -> None:
 
 def binary() -> Path:
     """The service as `cargo build` has left it; another target directory is named by CARGO_TARGET_DIR."""
-    built = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve() / "debug" / "countermark"
+    built = (
+        Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve() / "debug" / "countermark"
+    )
     assert built.is_file(), f"{built} is missing: run `cargo build -p countermark-server`"
     return built
 

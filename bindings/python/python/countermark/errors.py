@@ -74,7 +74,9 @@ class CountermarkError(Exception):
     problem: Problem | None = None
     """The service's own words, where it was the service that refused."""
 
-    def __init__(self, message: str | None = None, *, code: str | None = None, problem: Problem | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, code: str | None = None, problem: Problem | None = None
+    ) -> None:
         super().__init__(message or self.message)
         # Only what differs from the class is kept: the rest of the dictionary is what pickle carries along.
         if code is not None:
@@ -300,6 +302,8 @@ class Unavailable(ServiceError):
 
     code = "UNAVAILABLE"
     message = "the service cannot answer now"
+    may_have_arrived: bool = True
+    """Whether the call may have reached the service; false where no connection came about, so that nothing has happened."""
 
 
 class ConnectionFailed(Unavailable):
@@ -310,7 +314,7 @@ class ConnectionFailed(Unavailable):
 
 
 class TimedOut(Unavailable):
-    """No answer came within the timeout."""
+    """No answer came within the timeout, or the service did not get the whole request in its own (408)."""
 
     code = "TIMED_OUT"
     message = "the service did not answer in time"
