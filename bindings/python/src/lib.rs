@@ -4,6 +4,7 @@ mod arguments;
 mod batch;
 mod exceptions;
 mod key_ring;
+mod looks_signed;
 mod signer;
 mod token_value;
 mod verdicts;
@@ -16,6 +17,8 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PySequence;
 
+    #[pymodule_export]
+    use crate::looks_signed::looks_signed;
     #[pymodule_export]
     use crate::signer::{Signer, unverified_token_id};
     #[pymodule_export]

@@ -49,7 +49,7 @@ class Service:
 
 
 class StartService(Protocol):
-    """Starts a service; settings as `server__public_url="…"` mean `COUNTERMARK__SERVER__PUBLIC_URL`."""
+    """Starts a service. Settings are those of the environment: `server__public_url="…"`."""
 
     def __call__(self, **settings: str) -> Service: ...
 
@@ -109,8 +109,9 @@ def wait_until_ready(service: Service) -> None:
 
 def binary() -> Path:
     """The service as `cargo build` has left it; another target directory is named by CARGO_TARGET_DIR."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    built = target.resolve() / "debug" / "countermark"
+    built = (
+        Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve() / "debug" / "countermark"
+    )
     assert built.is_file(), f"{built} is missing: run `cargo build -p countermark-server`"
     return built
 

@@ -19,8 +19,8 @@ class Signer:
     """Signs and verifies links of one imageUrl token, without network and without counting.
 
     The highest secret version signs, all verify. `host` is for whoever handles requests instead of full URLs:
-    `sign` and `verify` then also take a bare target such as `/shop/cat.jpg?w=200`, and links to other hosts are
-    neither signed nor allowed.
+    `sign` and `verify` then also take a bare target such as `/shop/cat.jpg?w=200`, and links to other hosts
+    are neither signed nor allowed.
     """
 
     def __new__(
@@ -76,7 +76,7 @@ class Signer:
     def verify_many(
         self, urls: Iterable[str], *, method: str = "GET", now: _Instant | None = None, threads: int = 1
     ) -> Verdicts:
-        """The outcome of each URL, decided at one instant, without holding the interpreter; raises no refusal."""
+        """The outcome of each URL, decided at one instant without the interpreter; raises no refusal."""
     def __getnewargs_ex__(self) -> tuple[tuple[str, dict[int, str]], dict[str, str | None]]: ...
 
 @final
@@ -131,7 +131,7 @@ class Verdicts(Sequence[VerifiedUrl | Refused]):
 
 @final
 class TokenValue:
-    """A well-formed value of Countermark's own form, `cmu_…`, `cmk_…` or `cms_…`; `repr` shows its preview only."""
+    """A well-formed value of Countermark's own form: `cmu_…`, `cmk_…` or `cms_…`. `repr` shows the preview."""
 
     @classmethod
     def parse(cls, text: str) -> TokenValue:
@@ -149,3 +149,6 @@ class TokenValue:
 
 def unverified_token_id(url: str, *, host: str | None = None) -> str:
     """The token that a signed URL claims to be of, to find its `Signer` by; nothing is proven."""
+
+def looks_signed(target: str) -> bool:
+    """Whether a signature, good or bad, stands in an undecoded request target."""

@@ -308,6 +308,8 @@ class Unavailable(ServiceError):
 
     code = "UNAVAILABLE"
     message = "the service cannot answer now"
+    may_have_arrived: bool = True
+    """Whether the call may have reached the service; false where no connection came about, so that nothing has happened."""
 
 
 class ConnectionFailed(Unavailable):
@@ -318,7 +320,7 @@ class ConnectionFailed(Unavailable):
 
 
 class TimedOut(Unavailable):
-    """No answer came within the timeout."""
+    """No answer came within the timeout, or the service did not get the whole request in its own (408)."""
 
     code = "TIMED_OUT"
     message = "the service did not answer in time"

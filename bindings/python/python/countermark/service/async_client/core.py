@@ -1,0 +1,107 @@
+"""The one place where a call meets the HTTP library."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx2
+
+from countermark.errors import ConnectionFailed, CountermarkError, TimedOut, UnexpectedAnswer
+from countermark.service.address import address
+from countermark.service.arguments import fresh_idempotency_key
+from countermark.service.call import Answer, Call
+from countermark.service.retry import Attempts, RetryPolicy, retry_policy
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AsyncCore"]
+
+T = TypeVar("T")
+
+
+class AsyncCore:
+    """Sends calls with the key, and makes them again where that is safe."""
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float = 10.0,
+        retries: int | RetryPolicy = 2,
+        http: httpx2.AsyncClient | None = None,
+    ) -> None:
+        self._address = address(base_url, key)
+        self._timeout = timeout
+        self._retries = retry_policy(retries)
+        self._is_owner = http is None
+        self._http = httpx2.AsyncClient() if http is None else http
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the connections; those of an injected ``http`` stay open."""
+        if self._is_owner:
+            await self._http.aclose()
+
+    async def _send(self, call: Call[T]) -> T:
+        attempts = Attempts(call, self._retries)
+        while True:
+            try:
+                return attempts.read(await self._exchange(call))
+            except CountermarkError as error:
+                pause = attempts.pause_after(error)
+                if pause is None:
+                    raise
+            await self._retries.sleep_async(pause)
+
+    async def _exchange(self, call: Call[T]) -> Answer:
+        """One request and its answer. Redirects are not followed: the key is for this service alone."""
+        try:
+            answer = await self._http.request(
+                call.method,
+                self._address.base_url + call.path,
+                params=list(call.query) or None,
+                content=call.body,
+                headers={
+                    "authorization": f"Bearer {self._address.key}",
+                    "accept": "application/json",
+                    **call.headers,
+                },
+                auth=None,
+                follow_redirects=False,
+                timeout=self._timeout,
+            )
+        except httpx2.TimeoutException as error:
+            raise unanswered(TimedOut(), error, httpx2.ConnectTimeout, httpx2.PoolTimeout) from error
+        except httpx2.DecodingError as error:
+            raise UnexpectedAnswer() from error
+        except httpx2.RequestError as error:
+            raise unanswered(ConnectionFailed(), error, httpx2.ConnectError, httpx2.ProxyError) from error
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Answer(answer.status_code, headers, answer.content)
+
+    def _fresh_key(self) -> str | None:
+        """An idempotency key, if calls are ever repeated."""
+        return fresh_idempotency_key() if self._retries.times > 0 else None
+
+
+Lost = TypeVar("Lost", ConnectionFailed, TimedOut)
+
+
+def unanswered(raised: Lost, error: Exception, *unsent: type[Exception]) -> Lost:
+    """The exception, which says whether the request may have arrived."""
+    if isinstance(error, unsent):
+        raised.may_have_arrived = False
+    return raised

@@ -1,0 +1,37 @@
+"""Calls for figures and the audit log."""
+
+from __future__ import annotations
+
+from countermark.records.figures import AuditPage, StatsBucket, UsageBucket
+from countermark.records.shape import Members
+from countermark.service.arguments import Duration, Instant, duration, handle, instant
+from countermark.service.call import Call, call, reading
+
+__all__ = ["audit_page", "stats", "usage"]
+
+
+def usage(
+    token_id: str, *, start: Instant | None, end: Instant | None, step: Duration | None
+) -> Call[tuple[UsageBucket, ...]]:
+    """`GET /v1/access-tokens/{id}/usage`."""
+    path = f"/v1/access-tokens/{handle('token_id', token_id)}/usage"
+    shape = reading(lambda found: Members(found).items("items", UsageBucket.from_json))
+    return call("GET", path, shape, query=span(start, end, step))
+
+
+def stats(
+    *, start: Instant | None, end: Instant | None, step: Duration | None
+) -> Call[tuple[StatsBucket, ...]]:
+    """`GET /v1/stats`."""
+    shape = reading(lambda found: Members(found).items("items", StatsBucket.from_json))
+    return call("GET", "/v1/stats", shape, query=span(start, end, step))
+
+
+def audit_page(**filters: str | int | None) -> Call[AuditPage]:
+    """`GET /v1/audit`."""
+    return call("GET", "/v1/audit", reading(AuditPage.from_json), query=filters)
+
+
+def span(start: Instant | None, end: Instant | None, step: Duration | None) -> dict[str, int | None]:
+    """The parameters that say which buckets."""
+    return {"from": instant("start", start), "to": instant("end", end), "step": duration("step", step)}

@@ -1,0 +1,61 @@
+"""Calls about uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from countermark.records.upload import Upload
+from countermark.service.arguments import handle, idempotency_key, plain, told
+from countermark.service.call import Call, call, reading
+
+__all__ = ["abort", "begin", "complete", "report", "view"]
+
+UPLOADS = "/v1/uploads"
+
+
+def begin(
+    value: str | None,
+    *,
+    tags: Sequence[str] | None,
+    key: str | None,
+    **parameters: object,
+) -> Call[Upload]:
+    """`POST /v1/uploads`."""
+    asked = told(tags=None if tags is None else list(tags), **parameters)
+    key = idempotency_key(key)
+    return call(
+        "POST",
+        UPLOADS,
+        reading(Upload.from_json),
+        body=told(value=value, request=asked or None),
+        idempotency_key=key,
+        is_repeatable=key is not None,
+    )
+
+
+def complete(upload_id: str, report: Mapping[str, object]) -> Call[Upload]:
+    """`POST /v1/uploads/{id}/complete`."""
+    result = {name: plain(member) for name, member in report.items()}
+    return call("POST", path(upload_id) + "/complete", reading(Upload.from_json), body={"result": result})
+
+
+def report(
+    bytes: int | None, content_type: str | None, existed: bool | None, more: Mapping[str, object]
+) -> dict[str, object]:
+    """A report in JSON: what is None is left out, what the service does not know goes under the name that it is given."""
+    return told(bytes=bytes, content_type=content_type, existed=existed) | dict(more)
+
+
+def abort(upload_id: str) -> Call[Upload]:
+    """`POST /v1/uploads/{id}/abort`."""
+    return call("POST", path(upload_id) + "/abort", reading(Upload.from_json))
+
+
+def view(upload_id: str) -> Call[Upload]:
+    """`GET /v1/uploads/{id}`."""
+    return call("GET", path(upload_id), reading(Upload.from_json))
+
+
+def path(upload_id: str) -> str:
+    """An upload's path."""
+    return f"{UPLOADS}/{handle('upload_id', upload_id)}"
