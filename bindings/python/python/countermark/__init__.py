@@ -9,8 +9,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from countermark._native import Signer, TokenValue, Verdicts, VerifiedUrl, __version__, unverified_token_id
+from countermark._native import (
+    Signer,
+    Token,
+    TokenValue,
+    Verdicts,
+    VerifiedUrl,
+    __version__,
+    unverified_token_id,
+)
 from countermark.decision import Decision, Request
+from countermark.directives import UploadDirectives, UploadParameters
+from countermark.explanation import ExplainedStep, Explanation
 
 if TYPE_CHECKING:
     from countermark.records import Issued as Issued
@@ -23,18 +33,23 @@ if TYPE_CHECKING:
     from countermark.service.retry import RetryPolicy as RetryPolicy
 
 __all__ = [
-    "UNSET",
     "AsyncClient",
     "Client",
     "Decision",
+    "ExplainedStep",
+    "Explanation",
     "Issued",
     "Question",
     "Request",
     "RetryPolicy",
     "Signer",
+    "Token",
     "TokenRecord",
     "TokenValue",
+    "UNSET",
     "Upload",
+    "UploadDirectives",
+    "UploadParameters",
     "Verdicts",
     "VerifiedUrl",
     "__version__",
