@@ -33,7 +33,8 @@ Answer = TypeVar("Answer")
 
 
 class TokenRefused(HTTPException):
-    """The request may not go on: answered as ``application/problem+json``, or by an ``errorhandler`` for it."""
+    """The request may not go on: answered as ``application/problem+json``, or by an ``errorhandler`` for
+    it."""
 
     def __init__(self, refusal: Refusal) -> None:
         answer = Response(
@@ -48,7 +49,8 @@ class TokenRefused(HTTPException):
 
 
 class Countermark:
-    """The extension: each application has a client, made when it is first needed, in the process that needs it."""
+    """The extension: each application has a client, made when it is first needed, in the process that needs
+    it."""
 
     def __init__(self, app: Flask | None = None, *, client: Client | None = None) -> None:
         """With `client`, this one is asked instead of one from the configuration."""
@@ -91,8 +93,8 @@ def require_token(
         storage: storage that the request is for.
         cloud_id: cloud that the request is for; that of a signed URL stands in the URL.
         cost: uses to take, all or none; 0 takes nothing.
-        types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens only what
-            names its type here.
+        types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
+            only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
         client: the client to ask; that of the application's :class:`Countermark` if absent.
 
@@ -113,7 +115,8 @@ def require_token(
 def require_signed_url(
     signers: Signers,
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
-    """Verifies the request's own signed URL without network; the :class:`VerifiedUrl` is in ``flask.g.countermark``.
+    """Verifies the request's own signed URL without network; the :class:`VerifiedUrl` is in
+    ``flask.g.countermark``.
 
     Knows neither revocation nor limit: where these matter, use ``require_token(types=("imageUrl",))``.
 
