@@ -104,7 +104,8 @@ class CountermarkStorage(Storage):
         return getattr(self._storage, name)
 
     def open(self, name: str, mode: str = "rb") -> File[Any]:  # noqa: D102
-        return self._storage.open(name, mode)
+        opened: File[Any] = self._storage.open(name, mode)  # pyright: ignore[reportUnknownMemberType]
+        return opened
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:  # noqa: D102
         return self._storage.save(name, content, max_length)
