@@ -12,7 +12,7 @@ that was allowed is taken even if FastAPI then finds another parameter wrong and
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,7 +72,7 @@ def lifespan(
     """
 
     @asynccontextmanager
-    async def held(app: Any) -> AsyncIterator[dict[str, Any]]:
+    async def held(app: Any) -> AsyncGenerator[dict[str, Any], None]:
         if client is not None:
             yield {_STATE: client}
             return
@@ -147,7 +147,7 @@ def _api_key(place: str, name: str, description: str) -> SecurityModel:
 _BEARER = _Scheme(
     "countermarkBearer",
     HTTPBase(
-        scheme="bearer", description="A token value, `cmk_…` or `cmu_…`; `ApiKey` as the scheme does, too."
+        scheme="bearer", description="A token value, `cmk_…` or `cmu_…`; also with the scheme `ApiKey`."
     ),
 )
 _BASIC = _Scheme(

@@ -60,8 +60,6 @@ class Countermark:
 
     def init_app(self, app: Flask) -> None:
         """Registers with the application. The configuration is read when the service is first asked."""
-        app.config.setdefault("COUNTERMARK_URL", None)
-        app.config.setdefault("COUNTERMARK_KEY", None)
         app.extensions[_EXTENSION] = _Held(self._client)
 
     @property
@@ -154,7 +152,8 @@ class _Held:
             if self._client is None:
                 from countermark import Client
 
-                self._client = Client(app.config["COUNTERMARK_URL"], app.config["COUNTERMARK_KEY"])
+                config = cast("dict[str, Any]", app.config)
+                self._client = Client(config.get("COUNTERMARK_URL"), config.get("COUNTERMARK_KEY"))
             return self._client
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from os import PathLike
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
@@ -104,7 +104,7 @@ class CountermarkStorage(Storage):
         return getattr(self._storage, name)
 
     def open(self, name: str, mode: str = "rb") -> File[Any]:  # noqa: D102
-        opened: File[Any] = self._storage.open(name, mode)  # pyright: ignore[reportUnknownMemberType]
+        opened: File[Any] = cast(Any, self._storage).open(name, mode)
         return opened
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:  # noqa: D102
