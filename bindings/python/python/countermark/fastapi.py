@@ -5,20 +5,21 @@ Needs ``pip install countermark[fastapi]``. The application holds one client::
     app = FastAPI(lifespan=countermark.fastapi.lifespan())
     app.add_exception_handler(TokenRefused, refused)
 
-What a route demands is decided before it runs, and a counted use is durable then. FastAPI reads a declared body before
-it asks dependencies: a route that takes uploads is better off with ``Request.stream()``. A use that was allowed is
-taken even if FastAPI then finds another parameter wrong and answers 422.
+What a route demands is decided before it runs, and a counted use is durable then. FastAPI reads a declared
+body before it asks dependencies: a route that takes uploads is better off with ``Request.stream()``. A use
+that was allowed is taken even if FastAPI then finds another parameter wrong and answers 422.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
-from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBase, SecurityBase as SecurityModel
+from fastapi.openapi.models import APIKey, HTTPBase
+from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.responses import JSONResponse
 from fastapi.security.base import SecurityBase
 
@@ -58,7 +59,8 @@ def lifespan(
 ) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]:
     """The lifespan of an application that asks a service: opens a client, and closes it at the end.
 
-    Within a lifespan of one's own: ``async with countermark.fastapi.lifespan()(app) as state: yield {**state, …}``.
+    Within a lifespan of one's own: ``async with countermark.fastapi.lifespan()(app) as state: yield {**state,
+    …}``.
 
     Args:
         base_url: the service; ``COUNTERMARK_URL`` if absent.
@@ -70,7 +72,7 @@ def lifespan(
     """
 
     @asynccontextmanager
-    async def held(app: Any) -> AsyncIterator[dict[str, Any]]:
+    async def held(app: Any) -> AsyncGenerator[dict[str, Any], None]:
         if client is not None:
             yield {_STATE: client}
             return
@@ -94,15 +96,16 @@ def require_token(
 ) -> Callable[..., Any]:
     """A dependency that lets a request pass only with a token, and gives its :class:`Decision` to the route.
 
-    The service counts the use. Two equal demands in one request are one use. A preflight passes without a token.
+    The service counts the use. Two equal demands in one request are one use. A preflight passes without a
+    token.
 
     Args:
         permission: what an API key must be permitted; needed where `types` has ``apiKey``.
         storage: storage that the request is for.
         cloud_id: cloud that the request is for; that of a signed URL stands in the URL.
         cost: uses to take, all or none; 0 takes nothing.
-        types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens only what
-            names its type here.
+        types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
+            only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
         client: the client to ask; that of :func:`lifespan` if absent.
 
@@ -114,7 +117,8 @@ def require_token(
 
 
 def require_signed_url(signers: Signers) -> Callable[..., Any]:
-    """A dependency that verifies the request's own signed URL without network, and gives the :class:`VerifiedUrl`.
+    """A dependency that verifies the request's own signed URL without network, and gives the
+    :class:`VerifiedUrl`.
 
     Knows neither revocation nor limit: where these matter, use ``require_token(types=("imageUrl",))``.
 
@@ -135,9 +139,16 @@ class _Scheme(SecurityBase):
         pass
 
 
+def _api_key(place: str, name: str, description: str) -> SecurityModel:
+    # "in" is no name that Python allows for an argument.
+    return APIKey.model_validate({"in": place, "name": name, "description": description})
+
+
 _BEARER = _Scheme(
     "countermarkBearer",
-    HTTPBase(scheme="bearer", description="A token value, `cmk_…` or `cmu_…`; `ApiKey` as the scheme does, too."),
+    HTTPBase(
+        scheme="bearer", description="A token value, `cmk_…` or `cmu_…`; also with the scheme `ApiKey`."
+    ),
 )
 _BASIC = _Scheme(
     "countermarkBasic",
@@ -145,11 +156,11 @@ _BASIC = _Scheme(
 )
 _HEADER = _Scheme(
     "countermarkHeader",
-    APIKey(**{"in": APIKeyIn.header}, name="X-Custom-Auth-Key", description="A token value."),
+    _api_key("header", "X-Custom-Auth-Key", "A token value."),
 )
 _SIGNED_URL = _Scheme(
     "countermarkSignedUrl",
-    APIKey(**{"in": APIKeyIn.query}, name="cm-signature", description="The URL itself is signed (form `cm1`)."),
+    _api_key("query", "cm-signature", "The URL itself is signed (form `cm1`)."),
 )
 
 
@@ -205,7 +216,9 @@ class _RequireSignedUrl:
 def _client_of(request: Request) -> AsyncClient:
     client: AsyncClient | None = getattr(request.state, _STATE, None)
     if client is None:
-        raise RuntimeError("no client: expected FastAPI(lifespan=countermark.fastapi.lifespan()), or client=…")
+        raise RuntimeError(
+            "no client: expected FastAPI(lifespan=countermark.fastapi.lifespan()), or client=…"
+        )
     return client
 
 

@@ -33,7 +33,8 @@ Answer = TypeVar("Answer")
 
 
 class TokenRefused(HTTPException):
-    """The request may not go on: answered as ``application/problem+json``, or by an ``errorhandler`` for it."""
+    """The request may not go on: answered as ``application/problem+json``, or by an ``errorhandler`` for
+    it."""
 
     def __init__(self, refusal: Refusal) -> None:
         answer = Response(
@@ -48,7 +49,8 @@ class TokenRefused(HTTPException):
 
 
 class Countermark:
-    """The extension: each application has a client, made when it is first needed, in the process that needs it."""
+    """The extension: each application has a client, made when it is first needed, in the process that needs
+    it."""
 
     def __init__(self, app: Flask | None = None, *, client: Client | None = None) -> None:
         """With `client`, this one is asked instead of one from the configuration."""
@@ -58,8 +60,6 @@ class Countermark:
 
     def init_app(self, app: Flask) -> None:
         """Registers with the application. The configuration is read when the service is first asked."""
-        app.config.setdefault("COUNTERMARK_URL", None)
-        app.config.setdefault("COUNTERMARK_KEY", None)
         app.extensions[_EXTENSION] = _Held(self._client)
 
     @property
@@ -91,8 +91,8 @@ def require_token(
         storage: storage that the request is for.
         cloud_id: cloud that the request is for; that of a signed URL stands in the URL.
         cost: uses to take, all or none; 0 takes nothing.
-        types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens only what
-            names its type here.
+        types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
+            only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
         client: the client to ask; that of the application's :class:`Countermark` if absent.
 
@@ -113,7 +113,8 @@ def require_token(
 def require_signed_url(
     signers: Signers,
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
-    """Verifies the request's own signed URL without network; the :class:`VerifiedUrl` is in ``flask.g.countermark``.
+    """Verifies the request's own signed URL without network; the :class:`VerifiedUrl` is in
+    ``flask.g.countermark``.
 
     Knows neither revocation nor limit: where these matter, use ``require_token(types=("imageUrl",))``.
 
@@ -151,7 +152,8 @@ class _Held:
             if self._client is None:
                 from countermark import Client
 
-                self._client = Client(app.config["COUNTERMARK_URL"], app.config["COUNTERMARK_KEY"])
+                config = cast("dict[str, Any]", app.config)
+                self._client = Client(config.get("COUNTERMARK_URL"), config.get("COUNTERMARK_KEY"))
             return self._client
 
 

@@ -5,11 +5,15 @@ Needs ``pip install countermark[django]``. In the settings::
     INSTALLED_APPS = ["countermark.django", …]  # before staticfiles, for runserver's sake
     MIDDLEWARE = […, "countermark.django.CountermarkMiddleware"]
     STORAGES = {"default": {"BACKEND": "countermark.django.CountermarkStorage", "OPTIONS": {
-        "token_id": "iu_…", "secrets": {1: "cms_…"}, "base_url": "https://img.example.com/shop/", "expires_in": 3600,
+        "token_id": "iu_…", "secrets": {1: "cms_…"},
+        "base_url": "https://img.example.com/shop/", "expires_in": 3600,
     }}}
     COUNTERMARK = {
         "URL": "http://127.0.0.1:8080", "KEY": "cmk_…",
-        "PROTECTED": {"/api/photos/": {"permission": "photos:read"}, "/media/": {"signers": {"iu_…": {1: "cms_…"}}}},
+        "PROTECTED": {
+            "/api/photos/": {"permission": "photos:read"},
+            "/media/": {"signers": {"iu_…": {1: "cms_…"}}},
+        },
     }
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 __all__ = ["CountermarkConfig"]
@@ -16,4 +18,4 @@ class CountermarkConfig(AppConfig):
 
     def ready(self) -> None:
         """Importing them registers them."""
-        from countermark.django import checks as _checks  # noqa: F401
+        import_module("countermark.django.checks")

@@ -29,7 +29,8 @@ _MIDDLEWARE_NAMES = {_MIDDLEWARE, "countermark.django.CountermarkMiddleware"}
 
 @register(Tags.security)
 def check_storages(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
-    """E001 missing, E002 not acceptable, E003 secrets not acceptable, E004 guessable, E005 no host; W001, W002."""
+    """E001 missing, E002 not acceptable, E003 secrets not acceptable, E004 guessable, E005 no host; W001,
+    W002."""
     found: list[CheckMessage] = []
     for alias, given in settings.STORAGES.items():
         if not _is_ours(given.get("BACKEND")):
@@ -41,7 +42,8 @@ def check_storages(app_configs: Sequence[AppConfig] | None, **options: Any) -> l
 
 @register(Tags.security)
 def check_middleware(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
-    """E004 guessable secret, E006 setting not acceptable, E007 no service named; only where the middleware is used."""
+    """E004 guessable secret, E006 setting not acceptable, E007 no service named; only where the middleware is
+    used."""
     if not _MIDDLEWARE_NAMES & set(settings.MIDDLEWARE):
         return []
     try:
@@ -73,7 +75,9 @@ def check_runserver(app_configs: Sequence[AppConfig] | None, **options: Any) -> 
     if not settings.DEBUG or static not in names or names.index(static) > names.index("countermark.django"):
         return []
     text = f"'countermark.django' stands behind '{static}' in INSTALLED_APPS."
-    return [Warning(text, hint="Put it before: signed URLs are refused under runserver.", id="countermark.W003")]
+    return [
+        Warning(text, hint="Put it before: signed URLs are refused under runserver.", id="countermark.W003")
+    ]
 
 
 def _storage_messages(place: str, options: dict[str, Any]) -> Iterable[CheckMessage]:

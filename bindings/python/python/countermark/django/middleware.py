@@ -31,8 +31,9 @@ _Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 class CountermarkMiddleware:
     """Protects the prefixes of ``COUNTERMARK["PROTECTED"]``; what was decided is in ``request.countermark``.
 
-    A signature in the path is taken out before Django looks for the view: a link to ``/media/s-cm1:…/cat.jpg`` meets
-    the URL pattern of ``/media/cat.jpg``. Works under WSGI and ASGI without a switch between threads.
+    A signature in the path is taken out before Django looks for the view: a link to
+    ``/media/s-cm1:…/cat.jpg`` meets the URL pattern of ``/media/cat.jpg``. Works under WSGI and ASGI without
+    a switch between threads.
     """
 
     sync_capable = True
@@ -96,7 +97,7 @@ class CountermarkMiddleware:
         Raises:
             PathDenied: if another rule protects it; the signature's place must not choose the weaker one.
         """
-        root = request.META.get("SCRIPT_NAME", "") if not hasattr(request, "scope") else _root_of_scope(request)
+        root = _root(request)
         served = without_signature(root + request.path_info)
         if not served.startswith(root):
             raise PathDenied
@@ -132,18 +133,23 @@ def _pass(request: HttpRequest, proven: Decision | VerifiedUrl, served: str) -> 
 def _refused(error: CountermarkError) -> JsonResponse:
     refusal = Refusal.of(error)
     return JsonResponse(
-        refusal.problem, status=refusal.status, headers=refusal.headers, content_type="application/problem+json"
+        refusal.problem,
+        status=refusal.status,
+        headers=refusal.headers,
+        content_type="application/problem+json",
     )
 
 
 def _original(request: HttpRequest) -> Original:
     scope = getattr(request, "scope", None)
     if scope is not None:
-        return Original.of_scope(scope, host=request.get_host())
-    # Django has decoded both in the environment itself, and knows FORCE_SCRIPT_NAME.
-    root, path = request.META["SCRIPT_NAME"], request.path_info
-    return Original.of_environ(request.META, host=request.get_host(), root=root.rstrip("/"), path=path)
+        return Original.of_scope(scope, host=request.get_host(), root=_root(request))
+    # Django has decoded both in the environment itself.
+    return Original.of_environ(
+        request.META, host=request.get_host(), root=_root(request), path=request.path_info
+    )
 
 
-def _root_of_scope(request: HttpRequest) -> str:
-    return str(cast(Any, request).scope.get("root_path", "")).rstrip("/")
+def _root(request: HttpRequest) -> str:
+    """Where the application stands, by FORCE_SCRIPT_NAME or the server."""
+    return str(request.META.get("SCRIPT_NAME", "")).rstrip("/")

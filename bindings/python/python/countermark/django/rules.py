@@ -54,7 +54,9 @@ class Rules:
         own: Mapping[str, Any] = given  # pyright: ignore[reportUnknownVariableType]
         unknown = sorted(set(own) - _SETTINGS)
         if unknown:
-            raise ImproperlyConfigured(f"COUNTERMARK: {unknown[0]!r} is none of {', '.join(sorted(_SETTINGS))}")
+            raise ImproperlyConfigured(
+                f"COUNTERMARK: {unknown[0]!r} is none of {', '.join(sorted(_SETTINGS))}"
+            )
         protected = own.get("PROTECTED")
         if not isinstance(protected, Mapping) or not protected:
             raise ImproperlyConfigured("COUNTERMARK['PROTECTED']: expected a dictionary of path prefixes")
@@ -84,7 +86,9 @@ def _rule(prefix: str, options: object) -> Rule:
             return Rule(prefix, demand=Demand(**demands))
         if demands:
             raise ImproperlyConfigured(f"{place}: expected nothing beside 'signers', which asks no service")
-        return Rule(prefix, {token_id: Signer(token_id, secrets) for token_id, secrets in dict(signers).items()})
+        return Rule(
+            prefix, {token_id: Signer(token_id, secrets) for token_id, secrets in dict(signers).items()}
+        )
     except (CountermarkError, TypeError, ValueError) as error:
         # Their messages name the argument, never its value.
         raise ImproperlyConfigured(f"{place}: {error}") from None

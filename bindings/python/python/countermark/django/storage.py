@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import IO, Any, Literal
+from os import PathLike
+from typing import IO, Any, Literal, cast
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
@@ -19,8 +20,9 @@ __all__ = ["CountermarkStorage"]
 class CountermarkStorage(Storage):
     """Keeps files in another storage and signs the links to them, without network.
 
-    ``{{ photo.image.url }}`` in a template is a signed URL. With `bucket`, it stays the same within a bucket of time,
-    so that browsers and caches know it again. The wrapped storage answers whatever else is asked of this one.
+    ``{{ photo.image.url }}`` in a template is a signed URL. With `bucket`, it stays the same within a bucket
+    of time, so that browsers and caches know it again. The wrapped storage answers whatever else is asked of
+    this one.
     """
 
     def __init__(
@@ -40,10 +42,13 @@ class CountermarkStorage(Storage):
 
         Args:
             token_id: the imageUrl token, ``iu_…``.
-            secrets: its signing secrets by version, or the only one. The highest version signs: to rotate, add one.
-            storage: where the files are: a storage, or ``{"BACKEND": …, "OPTIONS": …}``; the file system if absent.
+            secrets: its signing secrets by version, or the only one. The highest version signs: to rotate,
+                add one.
+            storage: where the files are: a storage, or ``{"BACKEND": …, "OPTIONS": …}``; the file system if
+                absent.
             base_url: URL under which files are delivered; what the wrapped storage says if absent.
-            cloud_id: cloud, put between `base_url` and the file's name; for a `base_url` that does not end with it.
+            cloud_id: cloud, put between `base_url` and the file's name; for a `base_url` that does not end
+                with it.
             host: host of links that are only a path, as those of ``MEDIA_URL = "/media/"``; they stay a path.
             expires_in: seconds that a link works; for ever if absent.
             bucket: seconds to whose multiple the expiry is rounded up.
@@ -85,8 +90,8 @@ class CountermarkStorage(Storage):
             TypeError: always.
         """
         raise TypeError(
-            "a CountermarkStorage has secrets, which must not stand in migrations: give the field a callable that "
-            "returns it, such as one with storages['signed']"
+            "a CountermarkStorage has secrets, which must not stand in migrations: give the field a callable "
+            "that returns it, such as one with storages['signed']"
         )
 
     def __repr__(self) -> str:
@@ -99,7 +104,8 @@ class CountermarkStorage(Storage):
         return getattr(self._storage, name)
 
     def open(self, name: str, mode: str = "rb") -> File[Any]:  # noqa: D102
-        return self._storage.open(name, mode)
+        opened: File[Any] = cast(Any, self._storage).open(name, mode)
+        return opened
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:  # noqa: D102
         return self._storage.save(name, content, max_length)
@@ -113,7 +119,7 @@ class CountermarkStorage(Storage):
     def get_available_name(self, name: str, max_length: int | None = None) -> str:  # noqa: D102
         return self._storage.get_available_name(name, max_length)
 
-    def generate_filename(self, filename: str) -> str:  # noqa: D102
+    def generate_filename(self, filename: str | PathLike[str]) -> str:  # noqa: D102
         return self._storage.generate_filename(filename)
 
     def path(self, name: str) -> str:  # noqa: D102

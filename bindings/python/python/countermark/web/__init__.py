@@ -1,8 +1,9 @@
 """What the integrations of web frameworks share: no framework, no network.
 
-A framework's request becomes an :class:`Original`; a :class:`Demand` makes of it what the service is asked; whatever
-speaks against a use becomes a :class:`Refusal` with status, challenge and body. Statuses and the order of credentials
-are those of the service's own gate, so that a client meets the same answers whether the gate or an application asks.
+A framework's request becomes an :class:`Original`; a :class:`Demand` makes of it what the service is asked;
+whatever speaks against a use becomes a :class:`Refusal` with status, challenge and body. Statuses and the
+order of credentials are those of the service's own gate, so that a client meets the same answers whether the
+gate or an application asks.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class Demand:
     cost: int = 1
     """Uses that the request takes, all or none; 0 takes nothing."""
     types: tuple[TokenType, ...] = ("apiKey",)
-    """Types of tokens with which one may come. An upload token knows no permissions, nor does a signed URL: they open
-    only what names them here."""
+    """Types of tokens with which one may come. An upload token knows no permissions, nor does a signed URL:
+    they open only what names them here."""
     reads_query: bool = False
     """Whether a value may also come as `?token=`. Servers write queries into their access logs."""
 
@@ -74,15 +74,18 @@ class Demand:
                 raise WrongType
             # Host, cloud and path come from the URL alone; others beside it would contradict.
             facts = replace(facts, cloud_id=None, path=None, basic=presented.viewer)
-            return Ask({"url": presented.url, "request": facts, "cost": self.cost}, self.types, is_type_known=True)
+            return Ask(
+                {"url": presented.url, "request": facts, "cost": self.cost}, self.types, is_type_known=True
+            )
         value = presented.value if presented.basic is None else presented.basic[0]
         kind = _OWN_FORMS.get((value or "")[:4])
         if kind is not None and kind not in self.types:
             raise WrongType
         credential = {"basic": presented.basic} if presented.basic is not None else {"value": presented.value}
         arguments = {**credential, "request": facts, "cost": self.cost}
-        return Ask(arguments, self.types, is_type_known=kind is not None or {"upload", "apiKey"} <= set(self.types))
-
+        return Ask(
+            arguments, self.types, is_type_known=kind is not None or {"upload", "apiKey"} <= set(self.types)
+        )
 
     def decide(self, original: Original, client: Client) -> Decision:
         """What the service decides about this request; it allows.
@@ -114,7 +117,8 @@ class Ask:
     types: tuple[TokenType, ...]
     """Types of tokens that are let in."""
     is_type_known: bool
-    """Whether the credential tells its type. If not, ask with `dry_run` first: a refusal must cost nothing."""
+    """Whether the credential tells its type. If not, ask with `dry_run` first: a refusal must cost
+    nothing."""
 
     def judge(self, decision: Decision) -> Decision:
         """The decision if it allows, with a token that is let in.
@@ -136,7 +140,8 @@ def verify_link(signers: Signers, original: Original) -> VerifiedUrl:
     Raises:
         NoCredential: if the request is not signed.
         UnknownToken: if the signature names a token that is not among the signers.
-        Refused: `Malformed`, `BadSignature`, `LinkExpired`, `MethodDenied` and `WrongHost` as by `Signer.verify`.
+        Refused: `Malformed`, `BadSignature`, `LinkExpired`, `MethodDenied` and `WrongHost` as by
+            `Signer.verify`.
         TargetUnknown: if the server does not tell the target.
     """
     url = original.url

@@ -51,15 +51,17 @@ class Original:
     """Whether both `Origin` and `Access-Control-Request-Method` are there."""
 
     @staticmethod
-    def of_scope(scope: Mapping[str, Any], *, host: str | None = None) -> Original:
+    def of_scope(scope: Mapping[str, Any], *, host: str | None = None, root: str | None = None) -> Original:
         """The request of an ASGI scope of type `http`.
 
         Args:
             scope: as the server made it, and mounting has changed it.
             host: what the framework takes for the host, if it trusts another header; `Host` if absent.
+            root: decoded path at which the framework takes the application to stand; the scope's if absent.
 
         Raises:
-            Malformed: for a repeated credential or host header, and where the undecoded path is not the one served.
+            Malformed: for a repeated credential or host header, and where the undecoded path is not the one
+                served.
         """
         headers: dict[str, list[str]] = {}
         for name, text in scope["headers"]:
@@ -69,7 +71,7 @@ class Original:
         return Original(
             method=scope["method"],
             host=_only(headers, "host") if host is None else host,
-            target=_target_of_scope(scope, query),
+            target=_target_of_scope(scope, query, root),
             query=query,
             authorization=_only(headers, "authorization"),
             custom_key=_only(headers, "x-custom-auth-key"),
@@ -81,12 +83,17 @@ class Original:
 
     @staticmethod
     def of_environ(
-        environ: Mapping[str, Any], *, host: str | None = None, root: str | None = None, path: str | None = None
+        environ: Mapping[str, Any],
+        *,
+        host: str | None = None,
+        root: str | None = None,
+        path: str | None = None,
     ) -> Original:
         """The request of a WSGI environment.
 
         Args:
-            environ: as the server made it. Of headers that stood twice, servers make one text that is no credential.
+            environ: as the server made it. Of headers that stood twice, servers make one text that is no
+                credential.
             host: what the framework takes for the host, if it trusts another header; `Host` if absent.
             root: decoded path at which the framework takes the application to stand; `SCRIPT_NAME` if absent.
             path: decoded path below it; `PATH_INFO` if absent.
@@ -107,7 +114,8 @@ class Original:
             client_ip=_address(environ.get("REMOTE_ADDR")),
             content_length=environ.get("CONTENT_LENGTH"),
             content_type=environ.get("CONTENT_TYPE"),
-            has_preflight_headers="HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ,
+            has_preflight_headers="HTTP_ORIGIN" in environ
+            and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ,
         )
 
     @property
@@ -143,12 +151,15 @@ class Original:
         )
 
 
-def _target_of_scope(scope: Mapping[str, Any], query: str) -> str | None:
+def _target_of_scope(scope: Mapping[str, Any], query: str, root: str | None) -> str | None:
     raw_path = scope.get("raw_path")
     if raw_path is None:
         return None
-    # Mounting grows root_path by what stands in the path anyhow; what a proxy took off stays in app_root_path.
-    root: str = scope.get("app_root_path", scope.get("root_path", "")).rstrip("/")
+    if root is None:
+        # Mounting grows root_path by what stands in the path anyhow; what a proxy took off stays in
+        # app_root_path.
+        root = str(scope.get("app_root_path", scope.get("root_path", "")))
+    root = root.rstrip("/")
     path: str = scope["path"]
     if root and (path == root or path.startswith(f"{root}/")):
         path = path[len(root) :]
@@ -190,7 +201,8 @@ def _length(text: str | None) -> int | None:
 
 
 def _is_multipart(content_type: str | None) -> bool:
-    """A form's size and type are not those of the file in it: unknown, hence refused where they are restricted."""
+    """A form's size and type are not those of the file in it: unknown, hence refused where they are
+    restricted."""
     return (content_type or "").lower().startswith("multipart/")
 
 
@@ -200,7 +212,9 @@ def query_value(query: str, name: str) -> str | None:
     Raises:
         Malformed: if it stands twice.
     """
-    found = [text for key, _, text in (part.partition("=") for part in query.split("&")) if unquote(key) == name]
+    found = [
+        text for key, _, text in (part.partition("=") for part in query.split("&")) if unquote(key) == name
+    ]
     if len(found) > 1:
         raise Malformed(f"the parameter {name} stands twice")
     return unquote(found[0]) if found else None

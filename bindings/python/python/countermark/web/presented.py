@@ -32,13 +32,14 @@ class Presented:
 
     @staticmethod
     def read(original: Original, *, reads_query: bool) -> Presented:
-        """What the request presents: its own signed URL, `Authorization` with `Bearer`, `ApiKey` or `Basic`, or
-        `X-Custom-Auth-Key`, and `?token=` if `reads_query`.
+        """What the request presents: its own signed URL, `Authorization` with `Bearer`, `ApiKey` or `Basic`,
+        or `X-Custom-Auth-Key`, and `?token=` if `reads_query`.
 
         Looks everywhere, so that nothing is overlooked beside the credential that decides.
 
         Raises:
-            Malformed: if there are several; the application and whatever stands before it could each take another.
+            Malformed: if there are several; the application and whatever stands before it could each take
+                another.
             UnknownToken: for one that nobody could have issued.
             NoCredential: if there is none.
         """

@@ -58,7 +58,8 @@ class Refusal:
 
     @staticmethod
     def of(error: CountermarkError) -> Refusal:
-        """The answer to what speaks against a request. What the operator must know of is logged, without a credential."""
+        """The answer to what speaks against a request. What the operator must know of is logged, without a
+        credential."""
         if isinstance(error, Refused):
             status = _STATUSES.get(error.code, 403)
             return Refusal(status, error.code, str(error), _CHALLENGES.get(error.code))
@@ -94,7 +95,8 @@ def _is_own_fault(error: BadRequest) -> bool:
 
 
 def _unavailable(error: ServiceError) -> Refusal:
-    """Nothing was decided, hence nothing is allowed; that the key is wrong is no business of the client's either."""
+    """Nothing was decided, hence nothing is allowed; that the key is wrong is no business of the client's
+    either."""
     request_id = error.problem.request_id if error.problem is not None else None
     _log.error("the service did not decide: %s: %s (request id %s)", error.code, error, request_id)
     wait = error.problem.retry_after if error.problem is not None else None

@@ -1,4 +1,5 @@
-"""The request target as the client sent it. What a framework has decoded is never encoded again to rebuild it."""
+"""The request target as the client sent it. What a framework has decoded is never encoded again to rebuild
+it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ __all__ = ["host_in_header", "raw_target", "without_signature"]
 
 # Such a prefix has one spelling only: it may be put before bytes that are signed.
 _PLAIN = re.compile(r"[A-Za-z0-9._~/-]*")
-# The name goes before the target in the URL that is verified: a slash in it would move the border between the two.
+# The name goes before the target in the URL that is verified: a slash in it would move the border between the
+# two.
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 _SIGNATURE_SEGMENT = re.compile(r"(/[A-Za-z0-9_-]{1,64})/s-(?:cm1|token2):[^/]*(?=/)")
@@ -27,8 +29,8 @@ def raw_target(raw_path: str, query: str, *, root: str, path: str) -> str:
         path: decoded path below `root`, by which the framework finds its route.
 
     Raises:
-        Malformed: if `raw_path` does not decode to what the framework serves. Whoever rewrites paths before the
-            application would else have one URL verified and another one served.
+        Malformed: if `raw_path` does not decode to what the framework serves. Whoever rewrites paths before
+            the application would else have one URL verified and another one served.
     """
     if not raw_path.startswith("/"):
         raise Malformed("expected a request target that begins with a slash")

@@ -1,4 +1,5 @@
-"""Django's `runserver`, which also tells the request target as it was sent, so that signed URLs can be verified."""
+"""Django's `runserver`, which also tells the request target as it was sent, so that signed URLs can be
+verified."""
 
 from __future__ import annotations
 
