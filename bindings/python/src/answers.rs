@@ -36,7 +36,7 @@ pub(crate) fn explanation<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static STEP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = STEP.import(py, "countermark.explanation", "ExplainedStep")?;
+    let class = STEP.import(py, "countermark.records", "ExplainedStep")?;
     let step = |step: &Step| class.call1((step.reason.code(), outcome(step.outcome)));
     let steps = steps.iter().map(step).collect::<PyResult<Vec<_>>>()?;
     let members = (
@@ -46,7 +46,7 @@ pub(crate) fn explanation<'py>(
         url.and_then(SignedUrl::canonical_string),
         PyTuple::new(py, differs)?,
     );
-    CLASS.import(py, "countermark.explanation", "Explanation")?.call1(members)
+    CLASS.import(py, "countermark.records", "Explanation")?.call1(members)
 }
 
 /// The service's words.

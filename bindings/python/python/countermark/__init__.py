@@ -20,9 +20,10 @@ from countermark._native import (
 )
 from countermark.decision import Decision, Request
 from countermark.directives import UploadDirectives, UploadParameters
-from countermark.explanation import ExplainedStep, Explanation
 
 if TYPE_CHECKING:
+    from countermark.records import ExplainedStep as ExplainedStep
+    from countermark.records import Explanation as Explanation
     from countermark.records import Issued as Issued
     from countermark.records import Question as Question
     from countermark.records import TokenRecord as TokenRecord
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from countermark.service.retry import RetryPolicy as RetryPolicy
 
 __all__ = [
+    "UNSET",
     "AsyncClient",
     "Client",
     "Decision",
@@ -46,7 +48,6 @@ __all__ = [
     "Token",
     "TokenRecord",
     "TokenValue",
-    "UNSET",
     "Upload",
     "UploadDirectives",
     "UploadParameters",
@@ -59,6 +60,8 @@ __all__ = [
 LAZY = {
     "AsyncClient": "countermark.service.async_client",
     "Client": "countermark.service.client",
+    "ExplainedStep": "countermark.records",
+    "Explanation": "countermark.records",
     "Issued": "countermark.records",
     "Question": "countermark.records",
     "RetryPolicy": "countermark.service.retry",

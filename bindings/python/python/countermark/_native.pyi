@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, TypeAlias, final, overload
 
 from countermark.decision import Decision, Request
 from countermark.errors import Refused
-from countermark.explanation import Explanation
+from countermark.records import Explanation
 
 __all__ = [
     "Signer",
