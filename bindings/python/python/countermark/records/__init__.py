@@ -1,7 +1,14 @@
-"""What the service shows, as frozen dataclasses. Their ``repr`` shows no value and no secret, and all of them pickle."""
+"""What the service shows, as frozen dataclasses, which pickle. ``repr`` shows no value and no secret."""
 
 from countermark.records.decisions import ExplainedStep, Explanation, Introspection, Question
 from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
+from countermark.records.notifications import (
+    Notification,
+    NotificationAttempt,
+    NotificationDetails,
+    NotificationSecret,
+)
+from countermark.records.settings import ExtraSettings, NotifySettings
 from countermark.records.token import (
     ImageUrlExtra,
     Issued,
@@ -18,10 +25,16 @@ __all__ = [
     "EffectiveParameters",
     "ExplainedStep",
     "Explanation",
+    "ExtraSettings",
     "ImageUrlExtra",
     "Introspection",
     "Issued",
+    "Notification",
+    "NotificationAttempt",
+    "NotificationDetails",
+    "NotificationSecret",
     "Notify",
+    "NotifySettings",
     "Question",
     "RevealedValue",
     "SecretVersion",

@@ -18,7 +18,6 @@ __all__ = [
     "Notify",
     "RevealedValue",
     "SecretVersion",
-    "TokenPage",
     "TokenRecord",
     "UploadExtra",
 ]
@@ -154,7 +153,7 @@ class TokenRecord:
     type: str
     """``imageUrl``, ``upload`` or ``apiKey``."""
     status: str
-    """The first that applies of ``revoked``, ``disabled``, ``expired``, ``exhausted``, ``notYetValid``, ``active``."""
+    """The first of ``revoked``, ``disabled``, ``expired``, ``exhausted``, ``notYetValid``, ``active``, that applies."""
     enabled: bool
     """Reversible switch."""
     used: int
@@ -287,7 +286,7 @@ class Issued:
     """imageUrl: the version of the secret."""
 
     def signer(self, host: str | None = None) -> Signer:
-        """A signer with this secret alone; after a regeneration with overlap, older versions need one of their own.
+        """A signer with this secret alone; after an overlapping regeneration, older versions need another.
 
         Args:
             host: see :class:`countermark.Signer`.
@@ -334,19 +333,3 @@ class RevealedValue:
             members.text_or_none("secret"),
             members.number_or_none("keyVersion"),
         )
-
-
-@dataclass(frozen=True)
-class TokenPage:
-    """A page of a list of tokens."""
-
-    items: tuple[TokenRecord, ...]
-    """The tokens, newest first."""
-    next_cursor: str | None = None
-    """Where the next page begins, also if this one is short; none after the last."""
-
-    @classmethod
-    def from_json(cls, found: object, where: str = "") -> TokenPage:
-        """Reads the service's JSON."""
-        members = Members(found, where)
-        return cls(members.items("items", TokenRecord.from_json), members.text_or_none("nextCursor"))

@@ -38,7 +38,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | None = field(default=None, repr=False)
     is_repeatable: bool = True
-    """Whether it may be made again when its answer was lost: a second time it does nothing that the first did not."""
+    """Whether it may be made again when its answer was lost: the second time, it does nothing more."""
     is_done_if_gone: bool = False
     """Whether a repetition that finds nothing (404) means that the first attempt has done its work."""
 
@@ -73,7 +73,7 @@ def as_parameter(value: str | int | bool) -> str:
 
 
 def json_bytes(body: object) -> bytes:
-    """Compact JSON; what is not ASCII is escaped, so that lone surrogates reach the service, which refuses them."""
+    """Compact JSON in ASCII: lone surrogates, too, reach the service, which refuses them."""
     return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 
 from countermark.errors import ConnectionFailed, CountermarkError, TimedOut, UnexpectedAnswer
+from countermark.records.page import Page
 from countermark.service.address import address
 from countermark.service.arguments import fresh_idempotency_key
 from countermark.service.call import Answer, Call
@@ -65,6 +67,19 @@ class AsyncCore:
                 if pause is None:
                     raise
             await self._retries.sleep_async(pause)
+
+    async def _each(
+        self, page: Callable[..., Call[Page[T]]], filters: Mapping[str, str | int | None]
+    ) -> AsyncIterator[T]:
+        """What is on all pages, each fetched when the one before is used up."""
+        cursor = None
+        while True:
+            found = await self._send(page(**filters, cursor=cursor))
+            for item in found.items:
+                yield item
+            cursor = found.next_cursor
+            if cursor is None:
+                return
 
     async def _exchange(self, call: Call[T]) -> Answer:
         """One request and its answer. Redirects are not followed: the key is for this service alone."""

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 
 from countermark.errors import ConnectionFailed, CountermarkError, TimedOut, UnexpectedAnswer
+from countermark.records.page import Page
 from countermark.service.address import address
 from countermark.service.arguments import fresh_idempotency_key
 from countermark.service.call import Answer, Call
@@ -67,6 +69,18 @@ class Core:
                 if pause is None:
                     raise
             self._retries.sleep(pause)
+
+    def _each(
+        self, page: Callable[..., Call[Page[T]]], filters: Mapping[str, str | int | None]
+    ) -> Iterator[T]:
+        """What is on all pages, each fetched when the one before is used up."""
+        cursor = None
+        while True:
+            found = self._send(page(**filters, cursor=cursor))
+            yield from found.items
+            cursor = found.next_cursor
+            if cursor is None:
+                return
 
     def _exchange(self, call: Call[T]) -> Answer:
         """One request and its answer. Redirects are not followed: the key is for this service alone."""
