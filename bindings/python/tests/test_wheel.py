@@ -87,11 +87,11 @@ def test_the_source_distribution_holds_licences_the_core_and_no_tests(sdist: Pat
 
 def test_the_source_distribution_installs_by_itself_with_pip_and_rust(sdist: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
-    # A target directory of its own: the files have all the same old date, by which Cargo would take another build for
-    # theirs. Unoptimised, which takes half the time.
-    environment = {**os.environ, "MATURIN_PEP517_ARGS": "--profile dev", "CARGO_TARGET_DIR": str(tmp_path / "target")}
+    # A target directory of its own: all files have the same old date, by which Cargo would take what another
+    # build has left for theirs. Unoptimised, which takes half the time.
+    own = {"MATURIN_PEP517_ARGS": "--profile dev", "CARGO_TARGET_DIR": str(tmp_path / "target")}
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(there)]
-    subprocess.run([*install, str(sdist)], cwd=tmp_path, env=environment, check=True, timeout=900)
+    subprocess.run([*install, str(sdist)], cwd=tmp_path, env={**os.environ, **own}, check=True, timeout=900)
     shown = subprocess.run(
         [sys.executable, "-c", "import countermark as c; print(c.__file__, c.__version__)"],
         env={**os.environ, "PYTHONPATH": str(there)},

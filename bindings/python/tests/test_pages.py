@@ -1,0 +1,56 @@
+"""Everything that the guide and the READMEs show of the package happens as it is told there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pages
+import pytest
+from running_service import Service
+
+PACKAGE = Path(__file__).resolve().parents[1]
+REPOSITORY = PACKAGE.parents[1]
+GUIDE = REPOSITORY / "docs" / "guide" / "src"
+PAGES = [PACKAGE / "README.md", GUIDE / "python.md", *sorted((GUIDE / "python").glob("*.md"))]
+# It is generated, and shows no programs.
+REFERENCE = GUIDE / "python" / "reference.md"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != REFERENCE], ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs_as_shown(page: Path, service: Service, tmp_path: Path) -> None:
+    environment = {
+        "COUNTERMARK_URL": service.url,
+        "COUNTERMARK_KEY": service.key,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(tmp_path),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", pages.__file__, str(page)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_page_shows_code_and_is_in_the_table_of_contents() -> None:
+    contents = (GUIDE / "SUMMARY.md").read_text()
+    for page in PAGES[1:]:
+        assert f"({page.relative_to(GUIDE)})" in contents
+        assert page == REFERENCE or list(pages.blocks(page.read_text())), page
+
+
+def test_what_a_page_shows_is_compared_with_what_is_printed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint('iu_123', 4)  # iu_… 4\n```\n```console\n$ echo one\none\n```\n")
+    pages.run(page)
+    for wrong in ("```python\nprint(1)  # 2\n```\n", "```console\n$ echo one; echo two\none\n```\n"):
+        page.write_text(wrong)
+        with pytest.raises(AssertionError, match="printed"):
+            pages.run(page)
