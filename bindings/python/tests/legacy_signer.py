@@ -1,6 +1,7 @@
 """A signer of `s-token2` links, which the package only verifies.
 
-It goes by the description of the algorithm and the table among the vectors, and shares nothing with what it tests.
+It goes by the description of the algorithm and the table among the vectors, and shares nothing with what it
+tests.
 """
 
 from __future__ import annotations

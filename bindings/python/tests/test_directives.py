@@ -24,7 +24,7 @@ def test_directives_have_their_published_effect(vector: dict[str, Any]) -> None:
     effective = parameters(vector["effective"])
     asked = parameters(vector["request"])
     assert directives.apply(asked) == effective
-    named = {SNAKE.get(name, name): value for name, value in vector["request"].items()}
+    named: dict[str, Any] = {SNAKE.get(name, name): value for name, value in vector["request"].items()}
     assert directives.apply(**named) == effective
 
 

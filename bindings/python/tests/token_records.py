@@ -39,9 +39,9 @@ OF_ALL: dict[str, Any] = {
 
 def image_record(**changes: Any) -> dict[str, Any]:
     """Of an imageUrl token that restricts nothing; `extra` changes its extra."""
-    extra = {"cloudId": None, "hosts": [], "authentication": {}, **changes.pop("extra", {})}
+    extra: dict[str, Any] = {"cloudId": None, "hosts": [], "authentication": {}, **changes.pop("extra", {})}
     versions = [{"version": 1, "state": "active", "createdAt": NOW, "verifyUntil": None}]
-    of_type = {
+    of_type: dict[str, Any] = {
         "counting": "get",
         "countWindow": 0,
         "secretVersions": versions,
@@ -53,12 +53,13 @@ def image_record(**changes: Any) -> dict[str, Any]:
 
 def upload_record(**changes: Any) -> dict[str, Any]:
     """Of an upload token that directs and demands nothing."""
-    extra = {"notificationUrls": [], "addTags": [], "mimeTypes": [], "insertOnly": False}
+    extra: dict[str, Any] = {"notificationUrls": [], "addTags": [], "mimeTypes": [], "insertOnly": False}
+    extra |= changes.pop("extra", {})
     return {
         "id": UPLOAD_ID,
         "type": "upload",
         **OF_ALL,
-        "extra": {**extra, **changes.pop("extra", {})},
+        "extra": extra,
         **changes,
     }
 
