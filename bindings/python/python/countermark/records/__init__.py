@@ -1,6 +1,7 @@
 """What the service shows, as frozen dataclasses, which pickle. ``repr`` shows no value and no secret."""
 
 from countermark.records.decisions import ExplainedStep, Explanation, Introspection, Question
+from countermark.records.extra import ImageUrlExtra, Notify, SecretVersion, UploadExtra
 from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
 from countermark.records.notifications import (
     Notification,
@@ -9,15 +10,7 @@ from countermark.records.notifications import (
     NotificationSecret,
 )
 from countermark.records.settings import ExtraSettings, NotifySettings
-from countermark.records.token import (
-    ImageUrlExtra,
-    Issued,
-    Notify,
-    RevealedValue,
-    SecretVersion,
-    TokenRecord,
-    UploadExtra,
-)
+from countermark.records.token import Issued, RevealedValue, TokenRecord
 from countermark.records.upload import EffectiveParameters, Upload, UploadConstraints
 
 __all__ = [

@@ -216,7 +216,7 @@ class TokenMethods(Core):
         dialect: str | None = None,
         page_size: int = 100,
     ) -> Iterator[TokenRecord]:
-        """All tokens that fit, newest first, fetched page by page as they are iterated. Needs ``tokens:read``.
+        """All tokens that fit, newest first, fetched page by page on the way. Needs ``tokens:read``.
 
         Args:
             type: of this type only.

@@ -225,7 +225,7 @@ class LiveUpload:
         self._report |= uploads.report(bytes, content_type, existed, more)
 
     def complete(self) -> Upload:
-        """Completes the upload now, with what was reported; it raises what :meth:`Client.complete_upload` does."""
+        """Completes the upload now, as reported; it raises what :meth:`Client.complete_upload` does."""
         if not self.is_ended:
             self.upload = self._client._send(uploads.complete(self.id, self._report))  # pyright: ignore[reportPrivateUsage]
             self.is_ended = True
