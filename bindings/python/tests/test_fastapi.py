@@ -390,11 +390,11 @@ def test_no_value_reaches_a_log_or_a_body(
 
 
 def test_an_own_client_is_asked_where_one_is_given(service: Service, client: Client) -> None:
-    own = AsyncClient(service.url, service.key)
+    demand = Depends(require_token("photos:read", client=AsyncClient(service.url, service.key)))
     app = FastAPI()
 
     @app.get("/")
-    async def root(decision: Decision = Depends(require_token("photos:read", client=own))) -> bool:
+    async def root(decision: Decision = demand) -> bool:
         return decision.allowed
 
     with uvicorn_server(app) as server:

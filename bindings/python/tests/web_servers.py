@@ -128,11 +128,12 @@ def werkzeug_server(app: Any) -> Generator[Server, None, None]:
 def process_server(
     command: Sequence[str], port: int, log: Path, *, cwd: Path | None = None, **environment: str
 ) -> Generator[Server, None, None]:
-    """A server as a process of this Python, which writes to `log`."""
+    """A server as a process of this Python, which writes to `log`; `command` is a module or a file with arguments."""
+    started = [sys.executable, *(command if command[0].endswith(".py") else ["-m", *command])]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            started,
             cwd=cwd,
             env={**inherited, "PYTHONUNBUFFERED": "1", **environment},
             stdin=subprocess.DEVNULL,

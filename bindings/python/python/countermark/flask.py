@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from weakref import finalize
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
@@ -154,6 +155,7 @@ class _Held:
 
                 config = cast("dict[str, Any]", app.config)
                 self._client = Client(config.get("COUNTERMARK_URL"), config.get("COUNTERMARK_KEY"))
+                finalize(self, self._client.close)
             return self._client
 
 

@@ -86,7 +86,7 @@ def _storage_messages(place: str, options: dict[str, Any]) -> Iterable[CheckMess
         return [Error(f"{place}: the option {name!r} is missing.", id="countermark.E001") for name in missing]
     try:
         storage = CountermarkStorage(**options)
-    except (InvalidArgument, TypeError, ImportError) as error:
+    except (InvalidArgument, ImproperlyConfigured, TypeError) as error:
         number = "E003" if str(error).startswith("secrets") else "E002"
         return [Error(f"{place}: {error}", id=f"countermark.{number}")]
     found = _guessable(place, options["secrets"])

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, JsonResponse
@@ -112,6 +112,7 @@ class CountermarkMiddleware:
                 from countermark import Client
 
                 self._client = Client(self._rules.url, self._rules.key)
+                finalize(self, self._client.close)
             return self._client
 
     def _async_client(self) -> AsyncClient:
