@@ -1,4 +1,4 @@
-"""What all tests share: running services, and clients of both kinds. Nothing starts for tests that name none."""
+"""What all tests share: running services, clients of both kinds. Nothing starts for tests that name none."""
 
 from __future__ import annotations
 

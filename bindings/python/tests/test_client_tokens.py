@@ -122,6 +122,21 @@ def test_an_instant_of_another_type_is_a_type_error(client: Client, instant: obj
         client.issue("upload", expiry=instant)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("report", [{"x": float("nan")}, {"x": 10**5000}])
+def test_a_report_that_json_cannot_hold_is_refused(client: Client, report: dict[str, float]) -> None:
+    with pytest.raises(InvalidArgument):
+        client.complete_upload("upl_034YCGMODo7rNXJe1rD0Im", **report)  # type: ignore[arg-type]
+
+
+def test_lone_surrogates_are_refused_by_the_client_or_the_service(client: Client) -> None:
+    with pytest.raises(BadRequest):
+        client.authorize(value="\ud800")
+    with pytest.raises(InvalidArgument):
+        client.introspect("\ud800")
+    with pytest.raises(InvalidArgument, match="q"):
+        list(client.list(q="\ud800"))
+
+
 def test_what_the_service_does_not_accept_is_named_by_pointer(client: Client) -> None:
     with pytest.raises(BadRequest) as raised:
         client.issue("upload", name="")

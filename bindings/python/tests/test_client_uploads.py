@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import anyio
 import pytest
-from countermark import Client
+from anyio.from_thread import BlockingPortal
+from both_clients import counted
+from countermark import AsyncClient, Client
 from countermark.errors import (
     REFUSALS,
     Conflict,
@@ -12,6 +17,7 @@ from countermark.errors import (
     LimitReached,
     NotFound,
     Refused,
+    Throttled,
     UnknownToken,
     WrongCloud,
 )
@@ -80,6 +86,48 @@ def test_the_exception_of_the_block_wins_over_that_of_the_abort(client: Client, 
     assert client.view_upload(upload.id).state == "completed"
 
 
+def test_an_interruption_of_the_program_aborts_the_upload(client: Client, token: Issued) -> None:
+    with pytest.raises(SystemExit), client.upload(str(token.value), bytes=5) as upload:
+        raise SystemExit
+    assert client.view_upload(upload.id).state == "aborted"
+
+
+def test_a_cancelled_scope_aborts_the_upload(service: Service, portal: BlockingPortal) -> None:
+    async def run() -> str:
+        async with AsyncClient(service.url, service.key) as client:
+            begun = ""
+            value = (await client.issue("upload")).value
+            with anyio.CancelScope() as scope:
+                async with client.upload(str(value)) as upload:
+                    begun = upload.id
+                    scope.cancel()
+                    await anyio.sleep_forever()
+            return (await client.view_upload(begun)).state
+
+    assert portal.call(run) == "aborted"
+
+
+def test_a_cancelled_task_aborts_the_upload(service: Service, portal: BlockingPortal) -> None:
+    async def run() -> str:
+        async with AsyncClient(service.url, service.key) as client:
+            begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+            async def store() -> None:
+                value = (await client.issue("upload")).value
+                async with client.upload(str(value)) as upload:
+                    begun.set_result(upload.id)
+                    await asyncio.Event().wait()
+
+            task = asyncio.create_task(store())
+            upload_id = await begun
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return (await client.view_upload(upload_id)).state
+
+    assert portal.call(run) == "aborted"
+
+
 def test_an_upload_is_begun_and_ended_in_single_calls(client: Client, token: Issued) -> None:
     first, second = (client.begin_upload(token.value, bytes=5) for _ in range(2))
     assert client.complete_upload(first.id, bytes=5, format="png").result == {"bytes": 5, "format": "png"}
@@ -126,9 +174,6 @@ def test_an_upload_that_is_not_there_is_not_found(client: Client) -> None:
 def test_too_many_open_uploads_are_throttled_and_not_repeated(
     start_service: StartService,
 ) -> None:
-    from both_clients import counted
-    from countermark.errors import Throttled
-
     service, pauses = start_service(uploads__open_per_token="1"), list[float]()
     with Client(service.url, service.key, retries=counted(2, pauses)) as client:
         value = client.issue("upload").value

@@ -28,7 +28,7 @@ class TokenRecord:
     type: str
     """``imageUrl``, ``upload`` or ``apiKey``."""
     status: str
-    """The first to apply: ``revoked``, ``disabled``, ``expired``, ``exhausted``, ``notYetValid``, ``active``."""
+    """First of these: ``revoked``, ``disabled``, ``expired``, ``exhausted``, ``notYetValid``, ``active``."""
     enabled: bool
     """Reversible switch."""
     used: int

@@ -60,7 +60,7 @@ def retry_policy(retries: int | RetryPolicy) -> RetryPolicy:
     Raises:
         InvalidArgument: the number is negative.
     """
-    policy = RetryPolicy(retries) if isinstance(retries, int) else retries
+    policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries)
     if policy.times < 0:
         raise InvalidArgument("retries: expected a number from 0 on")
     return policy

@@ -27,5 +27,5 @@ class AsyncClient(
             is not closed by this client, which sets timeout, key and no redirects on each request.
 
     Raises:
-        InvalidArgument: URL or key is missing or cannot be meant.
+        InvalidArgument: URL or key is missing, or an argument cannot be meant.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 
-from countermark.errors import ConnectionFailed, CountermarkError, TimedOut, UnexpectedAnswer
+from countermark.errors import ConnectionFailed, CountermarkError, InvalidArgument, TimedOut, UnexpectedAnswer
 from countermark.records.page import Page
 from countermark.service.address import address
 from countermark.service.arguments import fresh_idempotency_key
@@ -36,7 +36,7 @@ class AsyncCore:
         http: httpx2.AsyncClient | None = None,
     ) -> None:
         self._address = address(base_url, key)
-        self._timeout = timeout
+        self._timeout = positive(timeout)
         self._retries = retry_policy(retries)
         self._is_owner = http is None
         self._http = httpx2.AsyncClient() if http is None else http
@@ -110,6 +110,17 @@ class AsyncCore:
     def _fresh_key(self) -> str | None:
         """An idempotency key, if calls are ever repeated."""
         return fresh_idempotency_key() if self._retries.times > 0 else None
+
+
+def positive(timeout: float) -> float:
+    """A timeout within which something can happen.
+
+    Raises:
+        InvalidArgument: not more than 0.
+    """
+    if not timeout > 0:
+        raise InvalidArgument("timeout: expected more than 0 seconds")
+    return timeout
 
 
 Lost = TypeVar("Lost", ConnectionFailed, TimedOut)
