@@ -11,11 +11,15 @@ from countermark.errors import ConstraintFailed, InvalidArgument, WrongCloud
 from vectors import read_vectors
 
 DIRECTIVES = read_vectors("upload_directives", 26)
-SNAKE = {"cloudId": "cloud_id", "publicId": "public_id"}
+SNAKE: dict[str, str] = {"cloudId": "cloud_id", "publicId": "public_id"}
+
+
+def named(members: dict[str, Any]) -> dict[str, Any]:
+    return {SNAKE.get(name, name): value for name, value in members.items()}
 
 
 def parameters(members: dict[str, Any]) -> UploadParameters:
-    return UploadParameters(**{SNAKE.get(name, name): value for name, value in members.items()})
+    return UploadParameters(**named(members))
 
 
 @pytest.mark.parametrize("vector", DIRECTIVES)
@@ -24,8 +28,7 @@ def test_directives_have_their_published_effect(vector: dict[str, Any]) -> None:
     effective = parameters(vector["effective"])
     asked = parameters(vector["request"])
     assert directives.apply(asked) == effective
-    named: dict[str, Any] = {SNAKE.get(name, name): value for name, value in vector["request"].items()}
-    assert directives.apply(**named) == effective
+    assert directives.apply(**named(vector["request"])) == effective
 
 
 @pytest.mark.parametrize("vector", DIRECTIVES)

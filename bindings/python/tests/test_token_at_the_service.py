@@ -90,8 +90,9 @@ Tokens = Mapping[str, Held]
 @pytest.fixture(scope="module")
 def http(service: Service) -> Iterator[httpx2.Client]:
     headers = {"authorization": f"Bearer {service.key}"}
-    with httpx2.Client(base_url=service.url, headers=headers, timeout=30, trust_env=False) as client:
-        yield client
+    client = httpx2.Client(base_url=service.url, headers=headers, timeout=30, trust_env=False)
+    yield client
+    client.close()
 
 
 def answer(response: httpx2.Response) -> dict[str, Any]:
@@ -142,12 +143,14 @@ class Asked:
     def credential(self, tokens: Tokens) -> dict[str, str]:
         held, options = tokens[self.name], dict(self.options)
         if "raw" in options:
-            return options["raw"]
-        change = options.pop("change", ("", ""))
+            raw: dict[str, str] = options["raw"]
+            return raw
+        change: tuple[str, str] = options.pop("change", ("", ""))
         if held.signers:
-            behind = options.pop("behind", "")
+            behind: str = options.pop("behind", "")
             return {"url": held.link(**options).replace(*change) + behind}
-        return {"value": held.values[options.get("value", -1)].replace(*change)}
+        index: int = options.get("value", -1)
+        return {"value": held.values[index].replace(*change)}
 
 
 def link(name: str, *, proven: bool = False, options: dict[str, Any] | None = None, **facts: Any) -> Asked:
