@@ -80,7 +80,9 @@ def signed(path: str, placement: Any = "path", **terms: Any) -> str:
 # Middleware
 
 
-def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(server: Server, client: Client) -> None:
+def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(
+    server: Server, client: Client
+) -> None:
     answer = server.call("/api/photos/", headers=bearer(key(client, owner="ann", limit=9)))
     assert (answer.status, answer.json()) == (200, {"rest": "", "type": "apiKey", "used": 1, "owner": "ann"})
 
@@ -251,7 +253,10 @@ def test_a_link_of_the_file_system_stays_a_path_and_is_signed_for_its_host() -> 
     assert SIGNER.verify(HOST + url).path == "/shop/cats/two%20cats.jpg"
 
 
-@pytest.mark.parametrize("options", [{"base_url": "https://img.example/shop"}, {"base_url": "https://img.example/", "cloud_id": "shop"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"base_url": "https://img.example/shop"}, {"base_url": "https://img.example/", "cloud_id": "shop"}],
+)
 def test_a_link_can_lead_to_where_files_are_delivered(options: Any) -> None:
     verified = SIGNER.verify(storage(**options).url("a b/ü?#.jpg"))
     assert (verified.host, verified.cloud_id) == ("img.example", "shop")
@@ -417,4 +422,3 @@ def test_messages_of_the_checks_show_no_secret() -> None:
         changed = storages_with({**STORAGE, "OPTIONS": options})
         with override_settings(STORAGES=changed, COUNTERMARK=both()):
             assert run_checks() and secret not in str(run_checks())
-

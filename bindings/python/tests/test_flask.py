@@ -61,7 +61,9 @@ def key(client: Client, permission: str = "photos:read", **terms: Any) -> str:
     return value
 
 
-def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(server: Server, client: Client) -> None:
+def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(
+    server: Server, client: Client
+) -> None:
     answer = server.call("/photos", headers=bearer(key(client, owner="ann", limit=9)))
     told = {"code": "ALLOWED", "type": "apiKey", "used": 1, "owner": "ann"}
     assert (answer.status, answer.json()) == (200, told)
@@ -104,7 +106,9 @@ def test_an_upload_token_s_constraints_see_the_body_s_size_and_type(server: Serv
     assert server.call("/upload", "POST", headers, b"12345").code == "CONSTRAINT_FAILED"
 
 
-@pytest.mark.parametrize("path", ["/a%2Fb.jpg", "/a%20b.jpg", "/%61.jpg", "/a%2eb.jpg", "/%C3%BC.jpg", "/a+b"])
+@pytest.mark.parametrize(
+    "path", ["/a%2Fb.jpg", "/a%20b.jpg", "/%61.jpg", "/a%2eb.jpg", "/%C3%BC.jpg", "/a+b"]
+)
 def test_the_link_is_verified_byte_for_byte_as_it_was_sent(server: Server, client: Client, path: str) -> None:
     assert server.call(link(client.issue("imageUrl"), f"/links{path}")).status == 200
     local = SIGNER.sign(f"http://127.0.0.1/local{path}", placement="query").removeprefix("http://127.0.0.1")

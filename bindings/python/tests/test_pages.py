@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -15,8 +16,17 @@ PACKAGE = Path(__file__).resolve().parents[1]
 REPOSITORY = PACKAGE.parents[1]
 GUIDE = REPOSITORY / "docs" / "guide" / "src"
 PAGES = [PACKAGE / "README.md", GUIDE / "python.md", *sorted((GUIDE / "python").glob("*.md"))]
-# It is generated, and shows no programs.
+# It is generated, and its examples are beginnings only.
 REFERENCE = GUIDE / "python" / "reference.md"
+
+REFERENCED = [
+    "countermark",
+    "countermark.django",
+    "countermark.errors",
+    "countermark.fastapi",
+    "countermark.flask",
+    "countermark.records",
+]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != REFERENCE], ids=lambda page: page.stem)
@@ -44,6 +54,19 @@ def test_every_page_shows_code_and_is_in_the_table_of_contents() -> None:
     for page in PAGES[1:]:
         assert f"({page.relative_to(GUIDE)})" in contents
         assert page == REFERENCE or list(pages.blocks(page.read_text())), page
+
+
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    check = [sys.executable, str(PACKAGE / "generate-reference"), "--check"]
+    ran = subprocess.run(check, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("module", REFERENCED)
+def test_every_public_name_has_its_place_in_the_reference(module: str) -> None:
+    public: list[str] = importlib.import_module(module).__all__
+    headings = REFERENCE.read_text().splitlines()
+    assert [name for name in public if name != "__version__" and f"### {name}" not in headings] == []
 
 
 def test_what_a_page_shows_is_compared_with_what_is_printed(tmp_path: Path) -> None:
