@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import django_application  # noqa: F401 - sets Django up
 import pytest
 from countermark import Client, Signer
 from countermark.django import CountermarkStorage
@@ -57,7 +56,7 @@ def django_server(service: Service, folder: Path, kind: str, **environment: str)
         "uvicorn": ["uvicorn", "--port", str(port), "--lifespan", "off", "django_application:asgi"],
     }
     named = {"COUNTERMARK_URL": service.url, "COUNTERMARK_KEY": service.key}
-    return process_server(commands[kind], port, folder / f"{kind}.log", cwd=TESTS, **named, **environment)
+    return process_server(commands[kind], port, folder / f"{kind}.log", {**named, **environment}, cwd=TESTS)
 
 
 @pytest.fixture(params=["gunicorn", "uvicorn"])
@@ -80,7 +79,9 @@ def signed(path: str, placement: Any = "path", **terms: Any) -> str:
 # Middleware
 
 
-def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(server: Server, client: Client) -> None:
+def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(
+    server: Server, client: Client
+) -> None:
     answer = server.call("/api/photos/", headers=bearer(key(client, owner="ann", limit=9)))
     assert (answer.status, answer.json()) == (200, {"rest": "", "type": "apiKey", "used": 1, "owner": "ann"})
 
@@ -251,7 +252,10 @@ def test_a_link_of_the_file_system_stays_a_path_and_is_signed_for_its_host() -> 
     assert SIGNER.verify(HOST + url).path == "/shop/cats/two%20cats.jpg"
 
 
-@pytest.mark.parametrize("options", [{"base_url": "https://img.example/shop"}, {"base_url": "https://img.example/", "cloud_id": "shop"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"base_url": "https://img.example/shop"}, {"base_url": "https://img.example/", "cloud_id": "shop"}],
+)
 def test_a_link_can_lead_to_where_files_are_delivered(options: Any) -> None:
     verified = SIGNER.verify(storage(**options).url("a b/ü?#.jpg"))
     assert (verified.host, verified.cloud_id) == ("img.example", "shop")
@@ -305,7 +309,8 @@ def test_files_are_kept_by_the_wrapped_storage() -> None:
 
 
 def test_options_that_cannot_be_meant_are_refused() -> None:
-    for options in ({"storage": {"OPTIONS": {}}}, {"cloud_id": "x"}):
+    refused: list[dict[str, Any]] = [{"storage": {"OPTIONS": {}}}, {"cloud_id": "x"}]
+    for options in refused:
         with pytest.raises(InvalidArgument):
             storage(**options)
     with pytest.raises(InvalidArgument):
@@ -341,7 +346,7 @@ def test_a_template_shows_signed_links() -> None:
 
 def found(options: Mapping[str, Any] | None = None, **changes: Any) -> list[str]:
     """Ids of what the checks say about storage options and other settings."""
-    with_options = {**STORAGE, "OPTIONS": {**STORAGE["OPTIONS"], **(options or {})}}  # type: ignore[dict-item]
+    with_options = {**STORAGE, "OPTIONS": {**STORAGE["OPTIONS"], **(options or {})}}
     with override_settings(STORAGES=storages_with(with_options), COUNTERMARK=both(**changes)):
         return [str(message.id) for message in run_checks()]
 
@@ -413,8 +418,7 @@ def test_messages_of_the_checks_show_no_secret() -> None:
     with override_settings(COUNTERMARK=both(PROTECTED={"/a/": {"signers": {"iu_wrong": weak, TOKEN: weak}}})):
         assert weak not in str(run_checks())
     for secret in ("short!", weak):
-        options = {**STORAGE["OPTIONS"], "secrets": {1: secret}}  # type: ignore[dict-item]
+        options = {**STORAGE["OPTIONS"], "secrets": {1: secret}}
         changed = storages_with({**STORAGE, "OPTIONS": options})
         with override_settings(STORAGES=changed, COUNTERMARK=both()):
             assert run_checks() and secret not in str(run_checks())
-

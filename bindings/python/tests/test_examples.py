@@ -37,11 +37,14 @@ def reader(client: Client) -> dict[str, str]:
 def test_fastapi(client: Client, environment: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
     command = ["uvicorn", "--app-dir", str(EXAMPLES / "fastapi"), "--port", str(port), "app:app"]
-    with process_server(command, port, tmp_path / "log", **environment) as server:
+    with process_server(command, port, tmp_path / "log", environment) as server:
         names_are_for_readers(server, client, "/photos")
         upload = client.issue("upload", limit=1)
         headers = {**bearer(upload.value), "Content-Type": "image/jpeg"}
-        assert server.call("/photos/two%20cats.jpg", "POST", headers, b"two").json() == {"bytes": 3, "remaining": 0}
+        assert server.call("/photos/two%20cats.jpg", "POST", headers, b"two").json() == {
+            "bytes": 3,
+            "remaining": 0,
+        }
         assert server.call("/photos/dog.jpg", "POST", headers, b"dog").code == "LIMIT_REACHED"
         assert server.call("/photos", headers=reader(client)).json()["photos"] == ["cat.jpg", "two cats.jpg"]
         a_link_is_counted(server, client, "/photos/two%20cats.jpg", b"two")
@@ -52,7 +55,7 @@ def test_fastapi(client: Client, environment: dict[str, str], tmp_path: Path) ->
 def test_flask(client: Client, environment: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
     command = ["flask", "--app", str(EXAMPLES / "flask" / "app.py"), "run", "--port", str(port)]
-    with process_server(command, port, tmp_path / "log", **environment) as server:
+    with process_server(command, port, tmp_path / "log", environment) as server:
         names_are_for_readers(server, client, "/photos")
         a_link_is_counted(server, client, "/photos/cat.jpg", b"a cat")
 
@@ -66,7 +69,11 @@ def names_are_for_readers(server: Server, client: Client, path: str) -> None:
 def a_link_is_counted(server: Server, client: Client, path: str, content: bytes) -> None:
     limited, free = client.issue("imageUrl", limit=1), client.issue("imageUrl")
     answer = server.call(link(limited, path))
-    assert (answer.status, answer.body, answer.headers["cache-control"]) == (200, content, "private, no-store")
+    assert (answer.status, answer.body, answer.headers["cache-control"]) == (
+        200,
+        content,
+        "private, no-store",
+    )
     assert server.call(link(limited, path)).code == "LIMIT_REACHED"
     assert server.call(link(free, path)).headers["cache-control"] == "max-age=60"
     assert server.call(path).code == "NO_CREDENTIAL"
@@ -91,7 +98,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_django(client: Client, gallery: tuple[Issued, dict[str, str]], tmp_path: Path) -> None:
     port = free_port()
     command = [MANAGE, "runserver", "--noreload", f"127.0.0.1:{port}"]
-    with process_server(command, port, tmp_path / "log", **gallery[1]) as server:
+    with process_server(command, port, tmp_path / "log", gallery[1]) as server:
         page = server.call("/").body.decode()
         links = re.findall(r'href="(/shop/s-cm1:[^"]+)">([^<]+)<', page)
         assert [name for _, name in links] == ["cat.txt", "two cats.txt"]
@@ -99,7 +106,10 @@ def test_django(client: Client, gallery: tuple[Issued, dict[str, str]], tmp_path
         assert server.call(links[1][0]).body == b"two cats\n"
         assert server.call("/shop/cat.txt").code == "NO_CREDENTIAL"
         assert server.call(links[0][0].replace("cat.txt", "two%20cats.txt")).code == "BAD_SIGNATURE"
-        assert server.call("/api/photos/", headers=reader(client)).json()["photos"] == ["cat.txt", "two cats.txt"]
+        assert server.call("/api/photos/", headers=reader(client)).json()["photos"] == [
+            "cat.txt",
+            "two cats.txt",
+        ]
         assert server.call("/api/photos/").code == "NO_CREDENTIAL"
         signed_by(signer_of(gallery[0]), links)
 
@@ -111,7 +121,9 @@ def signed_by(signer: Signer, links: Any) -> None:
 
 def test_manage_check_finds_nothing_in_the_example(gallery: tuple[Issued, dict[str, str]]) -> None:
     checked = manage("check", "--fail-level", "WARNING", **gallery[1])
-    assert (checked.returncode, checked.stdout) == (0, "System check identified no issues (0 silenced).\n"), checked
+    assert (checked.returncode, checked.stdout) == (0, "System check identified no issues (0 silenced).\n"), (
+        checked
+    )
 
 
 def test_manage_check_says_what_is_missing(gallery: tuple[Issued, dict[str, str]]) -> None:

@@ -436,7 +436,11 @@ def test_the_application_s_openapi_shows_how_to_come_in_and_what_is_refused(serv
         "X-Custom-Auth-Key",
     )
     photos = document["paths"]["/photos"]["get"]
-    values = [{"countermarkBearer": []}, {"countermarkBasic": []}, {"countermarkHeader": []}]
+    values: list[dict[str, list[str]]] = [
+        {"countermarkBearer": []},
+        {"countermarkBasic": []},
+        {"countermarkHeader": []},
+    ]
     assert photos["security"] == values
     assert {"400", "401", "403", "410", "429", "503"} <= set(photos["responses"])
     refusal = photos["responses"]["401"]["content"]["application/problem+json"]["schema"]

@@ -45,7 +45,7 @@ def gunicorn_server(service: Service, folder: Path, **environment: str) -> Any:
     command = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "flask_application:app"]
     service_environment = {"COUNTERMARK_URL": service.url, "COUNTERMARK_KEY": service.key}
     log = folder / "gunicorn.log"
-    return process_server(command, port, log, cwd=TESTS, **service_environment, **environment)
+    return process_server(command, port, log, {**service_environment, **environment}, cwd=TESTS)
 
 
 @pytest.fixture(params=["werkzeug", "gunicorn"])
@@ -61,7 +61,9 @@ def key(client: Client, permission: str = "photos:read", **terms: Any) -> str:
     return value
 
 
-def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(server: Server, client: Client) -> None:
+def test_a_key_with_the_permission_passes_and_the_view_sees_the_decision(
+    server: Server, client: Client
+) -> None:
     answer = server.call("/photos", headers=bearer(key(client, owner="ann", limit=9)))
     told = {"code": "ALLOWED", "type": "apiKey", "used": 1, "owner": "ann"}
     assert (answer.status, answer.json()) == (200, told)
@@ -104,7 +106,9 @@ def test_an_upload_token_s_constraints_see_the_body_s_size_and_type(server: Serv
     assert server.call("/upload", "POST", headers, b"12345").code == "CONSTRAINT_FAILED"
 
 
-@pytest.mark.parametrize("path", ["/a%2Fb.jpg", "/a%20b.jpg", "/%61.jpg", "/a%2eb.jpg", "/%C3%BC.jpg", "/a+b"])
+@pytest.mark.parametrize(
+    "path", ["/a%2Fb.jpg", "/a%20b.jpg", "/%61.jpg", "/a%2eb.jpg", "/%C3%BC.jpg", "/a+b"]
+)
 def test_the_link_is_verified_byte_for_byte_as_it_was_sent(server: Server, client: Client, path: str) -> None:
     assert server.call(link(client.issue("imageUrl"), f"/links{path}")).status == 200
     local = SIGNER.sign(f"http://127.0.0.1/local{path}", placement="query").removeprefix("http://127.0.0.1")
@@ -239,7 +243,7 @@ def test_each_application_asks_with_its_own_configuration(service: Service, clie
     extension = Countermark()
     right, wrong = Flask("right"), Flask("wrong")
     for app, own_key in ((right, service.key), (wrong, fresh_value("k"))):
-        app.config.update(COUNTERMARK_URL=service.url, COUNTERMARK_KEY=own_key)
+        app.config |= {"COUNTERMARK_URL": service.url, "COUNTERMARK_KEY": own_key}
         extension.init_app(app)
         app.add_url_rule("/", "root", require_token("photos:read")(lambda: "in"))
     value = key(client)
