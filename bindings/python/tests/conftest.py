@@ -1,10 +1,13 @@
-"""What all tests share: running services. Nothing is started for tests that do not name one."""
+"""What all tests share: running services, clients of both kinds. Nothing starts for tests that name none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from both_clients import KINDS, MakeClient, Maker
+from countermark import Client
 from running_service import Service, StartService, services
 
 
@@ -20,3 +23,25 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSer
     """Starts services for one test alone, to be configured, brought down, or looked into."""
     with services(tmp_path_factory.mktemp("services")) as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """An event loop in a thread of its own."""
+    with start_blocking_portal("asyncio") as portal:
+        yield portal
+
+
+@pytest.fixture(params=KINDS)
+def make_client(request: pytest.FixtureRequest, portal: BlockingPortal) -> Iterator[MakeClient]:
+    """Makes clients of either kind; the test runs once for each."""
+    maker = Maker(request.param, portal)
+    yield maker
+    for client in maker.made:
+        client.close()
+
+
+@pytest.fixture
+def client(service: Service, make_client: MakeClient) -> Client:
+    """The administrator's client of the shared service, of either kind."""
+    return make_client(service.url, service.key)

@@ -30,7 +30,10 @@ pub(crate) fn decode(digits: &[u8]) -> Option<u128> {
     for chunk in std::iter::once(head).chain(tail.chunks(CHUNK_DIGITS)) {
         let mut value = 0u64;
         for digit in chunk {
-            value = value * 62 + u64::from(digit_value(*digit)?);
+            match VALUES[usize::from(*digit)] {
+                NO_DIGIT => return None,
+                digit => value = value * 62 + u64::from(digit),
+            }
         }
         number = number.checked_mul(CHUNK)?.checked_add(u128::from(value))?;
     }
@@ -47,11 +50,15 @@ pub(crate) fn digit_from_random(byte: u8) -> Option<u8> {
     (byte < 248).then(|| ALPHABET[usize::from(byte % 62)])
 }
 
-const fn digit_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'A'..=b'Z' => Some(digit - b'A' + 10),
-        b'a'..=b'z' => Some(digit - b'a' + 36),
-        _ => None,
+/// What each byte is worth as a digit; [`NO_DIGIT`] if it is none.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
     }
-}
+    values
+};
+
+const NO_DIGIT: u8 = u8::MAX;

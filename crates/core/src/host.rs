@@ -43,9 +43,19 @@ impl fmt::Display for Host {
     }
 }
 
+/// Which bytes a name consists of.
+const IN_NAME: [bool; 256] = {
+    let mut in_name = [false; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        in_name[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    in_name
+};
+
 fn plain(text: &str) -> Result<&str, Malformed> {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let length = text.bytes().position(|byte| !is_name(&byte)).unwrap_or(text.len());
+    let length = text.bytes().position(|byte| !IN_NAME[usize::from(byte)]).unwrap_or(text.len());
     let (name, port) = text.split_at(length);
     refuse_unless_port(port)?;
     let name = name.strip_suffix('.').unwrap_or(name);

@@ -1,5 +1,7 @@
 //! The grammar of a request target: the raw path and query, never decoded before they are signed.
 
+use std::ops::Range;
+
 use crate::escape::escape_at;
 use crate::reason::Malformed;
 
@@ -21,11 +23,11 @@ pub(crate) struct Target<'a> {
     pub text: &'a str,
     /// Length of the part before the first `?`.
     pub path_length: usize,
-    /// Position of the `/` before the only `s-cm1:` or `s-token2:` segment.
+    /// Where the only `s-cm1:` or `s-token2:` segment stands, from the `/` before it to its end.
     ///
     /// Segments are told apart by the raw bytes, not decoded: the path may carry another server's whole signed URL in
     /// escaped form.
-    pub signature_segment: Option<usize>,
+    pub signature_segment: Option<Range<usize>>,
     /// Position of the first parameter whose decoded name begins with `cm-`.
     pub reserved_parameter: Option<usize>,
 }
@@ -69,31 +71,48 @@ pub fn looks_signed(target: &str) -> bool {
     false
 }
 
-/// The length of the path and the position of its signature segment.
-fn scan_path(bytes: &[u8]) -> Result<(usize, Option<usize>), Malformed> {
-    let mut signature_segment = None;
+/// The length of the path and where its signature segment stands.
+fn scan_path(bytes: &[u8]) -> Result<(usize, Option<Range<usize>>), Malformed> {
+    let mut signature_segment: Option<Range<usize>> = None;
+    let mut segment_at = 0;
     let mut segment = Segment::default();
     let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        at += match byte {
-            b'?' => break,
-            b'/' => {
-                segment.end()?;
-                if is_signature_segment(&bytes[at + 1..]) && signature_segment.replace(at).is_some() {
-                    return Err(Malformed("a second signature stands in the path"));
-                }
-                1
+    loop {
+        let plain = plain_length(&bytes[at..], &ENDS_IN_PATH);
+        segment.holds_other |= plain > 0;
+        at += plain;
+        let Some(&byte) = bytes.get(at) else { break };
+        // In the order of frequency: a table of jumps would be guessed wrong more often.
+        if byte == b'/' {
+            segment.end()?;
+            close(&mut signature_segment, segment_at, at);
+            segment_at = at;
+            let opened = at..bytes.len();
+            if is_signature_segment(&bytes[at + 1..]) && signature_segment.replace(opened).is_some() {
+                return Err(Malformed("a second signature stands in the path"));
             }
-            b'%' => scan_path_escape(bytes, at, &mut segment)?,
-            b'.' => segment.push(byte),
-            _ => {
-                segment.push(byte);
-                plain_length(&bytes[at..], IN_PATH)?
-            }
-        };
+            at += 1;
+        } else if byte == b'.' {
+            segment.dots += 1;
+            at += 1;
+        } else if byte == b'?' {
+            break;
+        } else if byte == b'%' {
+            at += scan_path_escape(bytes, at, &mut segment)?;
+        } else {
+            return Err(NOT_PRINTABLE);
+        }
     }
     segment.end()?;
+    close(&mut signature_segment, segment_at, at);
     Ok((at, signature_segment))
+}
+
+/// Notes where the signature segment ends, if it is the one that began at `segment_at`.
+fn close(signature_segment: &mut Option<Range<usize>>, segment_at: usize, at: usize) {
+    if let Some(segment) = signature_segment.as_mut().filter(|segment| segment.start == segment_at) {
+        segment.end = at;
+    }
 }
 
 /// The length of the escape, or of all escapes of one character, at `at`.
@@ -134,51 +153,61 @@ fn scan_query(bytes: &[u8], at: usize) -> Result<Option<usize>, Malformed> {
     let mut reserved = None;
     let mut begins_parameter = true;
     let mut at = (at + 1).min(bytes.len());
-    while let Some(&byte) = bytes.get(at) {
+    while at < bytes.len() {
         if begins_parameter && reserved.is_none() && begins_with(&bytes[at..], RESERVED_PREFIX).is_some() {
             reserved = Some(at);
         }
-        begins_parameter = byte == b'&';
-        at += match byte {
-            b'&' => 1,
-            b'%' => match escape_at(bytes, at).ok_or(BAD_ESCAPE)? {
+        at += plain_length(&bytes[at..], &ENDS_IN_QUERY);
+        begins_parameter = bytes.get(at) == Some(&b'&');
+        at += match bytes.get(at) {
+            None => break,
+            Some(b'&') => 1,
+            Some(b'%') => match escape_at(bytes, at).ok_or(BAD_ESCAPE)? {
                 0 => return Err(NUL),
                 _ => 3,
             },
-            _ => plain_length(&bytes[at..], IN_QUERY)?,
+            Some(_) => return Err(NOT_PRINTABLE),
         };
     }
     Ok(reserved)
 }
 
-/// The length of the run of plain characters that `bytes` begin with; refused if not even the first is one.
-fn plain_length(bytes: &[u8], place: u8) -> Result<usize, Malformed> {
-    let is_plain = |byte: &u8| PLAIN[usize::from(*byte)] & place != 0;
-    match bytes.iter().position(|byte| !is_plain(byte)).unwrap_or(bytes.len()) {
-        0 => Err(NOT_PRINTABLE),
-        length => Ok(length),
+/// The length of the run of plain characters that `bytes` begin with.
+#[inline]
+fn plain_length(bytes: &[u8], ends: &[u8; 256]) -> usize {
+    // Eight characters at a time, of which each leaves a bit: one decision instead of eight.
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    let mut length = 0;
+    for chunk in chunks {
+        let found = chunk.iter().rev().fold(0, |found, byte| found << 1 | ends[usize::from(*byte)]);
+        if found != 0 {
+            return length + found.trailing_zeros() as usize;
+        }
+        length += chunk.len();
     }
+    length + rest.iter().position(|byte| ends[usize::from(*byte)] != 0).unwrap_or(rest.len())
 }
 
-const IN_PATH: u8 = 1;
-const IN_QUERY: u8 = 2;
+/// 1 for each byte that does not stand for itself in a path: the dividers, what is not printable ASCII, and `\` and `#`, at
+/// which some servers cut or which they turn into others. A table, since this is read for every byte.
+static ENDS_IN_PATH: [u8; 256] = ends(b"/.?%\\#");
+/// The same in a query.
+static ENDS_IN_QUERY: [u8; 256] = ends(b"&%\\#");
 
-/// In which parts of a target a byte stands for itself and divides nothing: printable ASCII but the dividers, and but
-/// `\` and `#`, at which some servers cut or which they turn into others. A table, since this is read for every byte.
-const PLAIN: [u8; 256] = {
-    let mut places = [0; 256];
+const fn ends(special: &[u8]) -> [u8; 256] {
+    let mut ends = [1; 256];
     let mut byte = 0x21;
     while byte <= 0x7e {
-        places[byte as usize] = match byte {
-            b'\\' | b'#' | b'%' => 0,
-            b'/' | b'.' | b'?' => IN_QUERY,
-            b'&' => IN_PATH,
-            _ => IN_PATH | IN_QUERY,
-        };
-        byte += 1u8;
+        ends[byte] = 0;
+        byte += 1;
     }
-    places
-};
+    let mut at = 0;
+    while at < special.len() {
+        ends[special[at] as usize] = 1;
+        at += 1;
+    }
+    ends
+}
 
 fn is_signature_segment(segment: &[u8]) -> bool {
     segment.first() == Some(&b's') && SIGNATURE_SEGMENTS.iter().any(|prefix| segment.starts_with(prefix))

@@ -35,10 +35,11 @@ pub(crate) fn split(url: &str) -> Result<UrlParts<'_>, Malformed> {
         .filter(|at| bytes[*at] == b'/')
         .ok_or(Malformed("expected a path that begins with / behind the host"))?;
     let authority = &url[host_at..target_at];
-    if authority.contains('@') {
-        return Err(Malformed("the URL contains user info"));
-    }
-    Ok(UrlParts { origin: &url[..target_at], host: Host::parse(authority)?, target: &url[target_at..] })
+    // No host contains @.
+    let host = Host::parse(authority).map_err(|malformed| {
+        if authority.contains('@') { Malformed("the URL contains user info") } else { malformed }
+    })?;
+    Ok(UrlParts { origin: &url[..target_at], host, target: &url[target_at..] })
 }
 
 #[cfg(test)]

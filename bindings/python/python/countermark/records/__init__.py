@@ -1,16 +1,16 @@
-"""What the service shows, as frozen dataclasses. Their ``repr`` shows no value and no secret, and all of them pickle."""
+"""What the service shows, as frozen dataclasses, which pickle. ``repr`` shows no value and no secret."""
 
 from countermark.records.decisions import ExplainedStep, Explanation, Introspection, Question
+from countermark.records.extra import ImageUrlExtra, Notify, SecretVersion, UploadExtra
 from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
-from countermark.records.token import (
-    ImageUrlExtra,
-    Issued,
-    Notify,
-    RevealedValue,
-    SecretVersion,
-    TokenRecord,
-    UploadExtra,
+from countermark.records.notifications import (
+    Notification,
+    NotificationAttempt,
+    NotificationDetails,
+    NotificationSecret,
 )
+from countermark.records.settings import ExtraSettings, NotifySettings
+from countermark.records.token import Issued, RevealedValue, TokenRecord
 from countermark.records.upload import EffectiveParameters, Upload, UploadConstraints
 
 __all__ = [
@@ -18,10 +18,16 @@ __all__ = [
     "EffectiveParameters",
     "ExplainedStep",
     "Explanation",
+    "ExtraSettings",
     "ImageUrlExtra",
     "Introspection",
     "Issued",
+    "Notification",
+    "NotificationAttempt",
+    "NotificationDetails",
+    "NotificationSecret",
     "Notify",
+    "NotifySettings",
     "Question",
     "RevealedValue",
     "SecretVersion",

@@ -12,7 +12,7 @@ __all__ = ["ExplainedStep", "Explanation", "Introspection", "Question", "decisio
 
 @dataclass(frozen=True)
 class Question:
-    """One question of ``authorize_many``: exactly one of ``url``, ``value`` and ``basic`` is what was presented."""
+    """A question of ``authorize_many``: exactly one of ``url``, ``value`` and ``basic`` was presented."""
 
     url: str | None = field(default=None, repr=False)
     """A whole signed URL, byte for byte as the client sent it."""
@@ -92,7 +92,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Introspection:
-    """What a value is worth now (RFC 7662). True if it is active; whatever is unknown or unusable is only inactive."""
+    """What a value is worth now (RFC 7662). True if it is active; what is unknown or unusable is inactive."""
 
     active: bool
     """Whether the value may be used now."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from countermark.records.shape import Members, as_number
 
-__all__ = ["AuditEntry", "AuditPage", "StatsBucket", "UsageBucket"]
+__all__ = ["AuditEntry", "StatsBucket", "UsageBucket"]
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,3 @@ class AuditEntry:
             members.text_or_none("address"),
             members.text_or_none("requestId"),
         )
-
-
-@dataclass(frozen=True)
-class AuditPage:
-    """A page of the audit log."""
-
-    items: tuple[AuditEntry, ...]
-    """The entries, newest first."""
-    next_cursor: str | None = None
-    """Where the next page begins; none after the last."""
-
-    @classmethod
-    def from_json(cls, found: object, where: str = "") -> AuditPage:
-        """Reads the service's JSON."""
-        members = Members(found, where)
-        return cls(members.items("items", AuditEntry.from_json), members.text_or_none("nextCursor"))

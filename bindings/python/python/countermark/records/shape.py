@@ -1,4 +1,4 @@
-"""Between the service's JSON and frozen dataclasses: camelCase there, snake_case here, shapes checked on the way in."""
+"""Between the service's JSON (camelCase) and frozen dataclasses (snake_case); shapes are checked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class Members:
-    """A JSON object as it is read member by member. What is not asked for is left aside: a newer service may have more.
+    """A JSON object as it is read member by member. What is not asked for is left aside.
 
-    Each method raises `UnexpectedAnswer` where the member is missing or of another type; the message names the member,
-    not its content. Those that end in `_or_none` take null and absence alike.
+    Each method raises `UnexpectedAnswer` where the member is missing or of another type; the message names
+    the member, not its content. Those that end in `_or_none` take null and absence alike.
     """
 
     def __init__(self, found: object, where: str = "") -> None:
@@ -27,44 +27,57 @@ class Members:
         self.where = where
 
     def text(self, name: str) -> str:
+        """A string."""
         return self.read(name, as_text)
 
     def text_or_none(self, name: str) -> str | None:
+        """A string or None."""
         return self.read_or_none(name, as_text)
 
     def number(self, name: str) -> int:
+        """A whole number."""
         return self.read(name, as_number)
 
     def number_or_none(self, name: str) -> int | None:
+        """A whole number or None."""
         return self.read_or_none(name, as_number)
 
     def flag(self, name: str) -> bool:
+        """True or false."""
         return self.read(name, as_flag)
 
     def flag_or_none(self, name: str) -> bool | None:
+        """True, false or None."""
         return self.read_or_none(name, as_flag)
 
     def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings."""
         return self.items(name, as_text)
 
     def texts_or_none(self, name: str) -> tuple[str, ...] | None:
+        """A list of strings, or None."""
         return self.items_or_none(name, as_text)
 
     def items(self, name: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
+        """A list, each item read by `read`."""
         return self.read(name, lambda found, where: as_items(found, where, read))
 
     def items_or_none(self, name: str, read: Callable[[object, str], T]) -> tuple[T, ...] | None:
+        """A list or None, each item read by `read`."""
         return self.read_or_none(name, lambda found, where: as_items(found, where, read))
 
     def map(self, name: str, read: Callable[[object, str], T]) -> dict[str, T]:
+        """An object, each member read by `read`."""
         return self.read(name, lambda found, where: as_map(found, where, read))
 
     def read(self, name: str, read: Callable[[object, str], T]) -> T:
+        """A member, read by `read`, which is told where it is."""
         if name not in self.found:
             raise unexpected(f"{self.where}/{name}", "it to be there")
         return read(self.found[name], f"{self.where}/{name}")
 
     def read_or_none(self, name: str, read: Callable[[object, str], T]) -> T | None:
+        """The same, or None."""
         found = self.found.get(name)
         return None if found is None else read(found, f"{self.where}/{name}")
 
@@ -104,9 +117,10 @@ def unexpected(where: str, expected: str) -> UnexpectedAnswer:
 
 
 def to_json(record: object) -> Any:
-    """The JSON of a record, null for None; members that only tokens of another type have are left out, as the service does.
+    """The JSON of a record, null for None. Members that only tokens of another type have are left out.
 
-    A field's metadata may say `only`: the type of the tokens that have it, or None for a member left out when it is None.
+    A field's metadata may say `only`: the type of the tokens that have it, or None for a member left out when
+    it is None.
     """
     if is_dataclass(record) and not isinstance(record, type):
         kind = getattr(record, "type", None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from countermark.errors import UnexpectedAnswer
+from countermark.errors import InvalidArgument, UnexpectedAnswer
 from countermark.service.problems import raise_for_problem
 
 __all__ = ["Answer", "Call", "call", "json_bytes", "nothing", "reading"]
@@ -38,7 +38,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | None = field(default=None, repr=False)
     is_repeatable: bool = True
-    """Whether it may be made again when its answer was lost: a second time it does nothing that the first did not."""
+    """Whether it may be made again when its answer was lost: the second time, it does nothing more."""
     is_done_if_gone: bool = False
     """Whether a repetition that finds nothing (404) means that the first attempt has done its work."""
 
@@ -62,19 +62,36 @@ def call(
         sent["idempotency-key"] = idempotency_key
     if body is not None:
         sent["content-type"] = content_type
-    pairs = tuple((name, as_parameter(value)) for name, value in (query or {}).items() if value is not None)
+    pairs = tuple(
+        (name, as_parameter(name, value)) for name, value in (query or {}).items() if value is not None
+    )
     data = None if body is None else json_bytes(body)
     return Call(method, path, read, pairs, sent, data, is_repeatable, is_done_if_gone)
 
 
-def as_parameter(value: str | int | bool) -> str:
-    """A value in a query."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def as_parameter(name: str, value: str | int | bool) -> str:
+    """A value in a query.
+
+    Raises:
+        InvalidArgument: it has a lone surrogate, which no URL can hold.
+    """
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidArgument(f"{name}: expected text without lone surrogates")
+    return text
 
 
 def json_bytes(body: object) -> bytes:
-    """Compact JSON; what is not ASCII is escaped, so that lone surrogates reach the service, which refuses them."""
-    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
+    """Compact JSON in ASCII: lone surrogates, too, reach the service, which refuses them.
+
+    Raises:
+        InvalidArgument: it holds itself, a number that JSON has not, or one of thousands of digits.
+        TypeError: it holds an object that JSON has not.
+    """
+    try:
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except ValueError:
+        raise InvalidArgument("expected nothing but what JSON can hold") from None
 
 
 def reading(shape: Callable[[object], T]) -> Callable[[Answer], T]:

@@ -42,7 +42,8 @@ def raise_for_problem(status: int, headers: Mapping[str, str], body: bytes) -> N
     """Returns if the status is one of success.
 
     Raises:
-        CountermarkError: the exception of the problem; `UnexpectedAnswer` if what answered is not Countermark.
+        CountermarkError: the exception of the problem; `UnexpectedAnswer` if what answered is not
+            Countermark.
     """
     if 200 <= status <= 299:
         return
@@ -62,7 +63,7 @@ def raise_for_problem(status: int, headers: Mapping[str, str], body: bytes) -> N
 
 
 def exception_of(problem: Problem) -> CountermarkError:
-    """The exception of a problem: of the reason, if a use was refused, else of the status. Its code is the service's."""
+    """The exception of the code if a use was refused, else of the status. It has the service's code."""
     message = problem.detail or problem.title
     if problem.request_id:
         message += f" (request {problem.request_id})"

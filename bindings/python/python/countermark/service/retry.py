@@ -28,17 +28,18 @@ async def sleep_in_event_loop(seconds: float) -> None:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how soon a call is made again when the connection breaks, the timeout ends or the service is away.
+    """How often and how soon a call without an answer is made again.
 
-    What could count or create twice carries an idempotency key, so that a repetition takes no second use and makes no
-    second token. With ``times=0`` no keys are made, which spares the service a durable entry for each question about a
-    token without limit. Refusals, and 429, are never repeated.
+    A call has no answer when the connection breaks, the timeout ends, or the service is away (502, 503, 504).
+    What could count or create twice carries an idempotency key, so that a repetition takes no second use and
+    makes no second token. With ``times=0`` no keys are made, which spares the service a durable entry for
+    each question about a token without limit. Refusals, and 429, are never repeated.
     """
 
     times: int = 2
     """Most repetitions of one call."""
     first_pause: float = 0.1
-    """Seconds before the first repetition, at most; doubled each time, and shortened at random by up to a half."""
+    """Seconds before the first repetition, at most; doubled each time, shortened at random by up to half."""
     longest_pause: float = 5.0
     """Most seconds of a pause; if the service asks for more (``Retry-After``), the call is not repeated."""
     random: Callable[[], float] = random.random
@@ -59,7 +60,7 @@ def retry_policy(retries: int | RetryPolicy) -> RetryPolicy:
     Raises:
         InvalidArgument: the number is negative.
     """
-    policy = RetryPolicy(retries) if isinstance(retries, int) else retries
+    policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries)
     if policy.times < 0:
         raise InvalidArgument("retries: expected a number from 0 on")
     return policy

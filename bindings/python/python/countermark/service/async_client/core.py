@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 
-from countermark.errors import ConnectionFailed, CountermarkError, TimedOut, UnexpectedAnswer
+from countermark.errors import ConnectionFailed, CountermarkError, InvalidArgument, TimedOut, UnexpectedAnswer
+from countermark.records.page import Page
 from countermark.service.address import address
 from countermark.service.arguments import fresh_idempotency_key
 from countermark.service.call import Answer, Call
@@ -34,7 +36,7 @@ class AsyncCore:
         http: httpx2.AsyncClient | None = None,
     ) -> None:
         self._address = address(base_url, key)
-        self._timeout = timeout
+        self._timeout = positive(timeout)
         self._retries = retry_policy(retries)
         self._is_owner = http is None
         self._http = httpx2.AsyncClient() if http is None else http
@@ -66,6 +68,19 @@ class AsyncCore:
                     raise
             await self._retries.sleep_async(pause)
 
+    async def _each(
+        self, page: Callable[..., Call[Page[T]]], filters: Mapping[str, str | int | None]
+    ) -> AsyncIterator[T]:
+        """What is on all pages, each fetched when the one before is used up."""
+        cursor = None
+        while True:
+            found = await self._send(page(**filters, cursor=cursor))
+            for item in found.items:
+                yield item
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
     async def _exchange(self, call: Call[T]) -> Answer:
         """One request and its answer. Redirects are not followed: the key is for this service alone."""
         try:
@@ -95,6 +110,17 @@ class AsyncCore:
     def _fresh_key(self) -> str | None:
         """An idempotency key, if calls are ever repeated."""
         return fresh_idempotency_key() if self._retries.times > 0 else None
+
+
+def positive(timeout: float) -> float:
+    """A timeout within which something can happen.
+
+    Raises:
+        InvalidArgument: not more than 0.
+    """
+    if not timeout > 0:
+        raise InvalidArgument("timeout: expected more than 0 seconds")
+    return timeout
 
 
 Lost = TypeVar("Lost", ConnectionFailed, TimedOut)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
-from countermark.records.figures import AuditEntry, AuditPage, StatsBucket, UsageBucket
+from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
 from countermark.service.arguments import Duration, Instant
 from countermark.service.async_client.core import AsyncCore
-from countermark.service.call import Call
 from countermark.service.operations import figures
 
 __all__ = ["AsyncFigureMethods"]
@@ -44,7 +43,7 @@ class AsyncFigureMethods(AsyncCore):
     async def stats(
         self, *, start: Instant | None = None, end: Instant | None = None, step: Duration | None = None
     ) -> tuple[StatsBucket, ...]:
-        """The decisions of the whole installation over time, by code. Needs ``tokens:read`` and a key without bounds.
+        """The decisions of the whole installation over time, by code. Needs ``tokens:read``, unbound.
 
         Args are those of :meth:`usage`.
 
@@ -73,16 +72,4 @@ class AsyncFigureMethods(AsyncCore):
             ServiceError: the service could not tell; while iterating.
         """
         filters = {"token": token, "actor": actor, "action": action, "limit": page_size}
-        return self._audited(filters, None)
-
-    async def _audited(
-        self, filters: Mapping[str, str | int | None], cursor: str | None
-    ) -> AsyncIterator[AuditEntry]:
-        while True:
-            page: Call[AuditPage] = figures.audit_page(**filters, cursor=cursor)
-            found = await self._send(page)
-            for entry in found.items:
-                yield entry
-            if found.next_cursor is None:
-                return
-            cursor = found.next_cursor
+        return self._each(figures.audit_page, filters)

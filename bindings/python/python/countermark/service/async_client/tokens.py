@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Literal
 
 from countermark.records.settings import ExtraSettings, NotifySettings
-from countermark.records.token import Issued, RevealedValue, TokenPage, TokenRecord
+from countermark.records.token import Issued, RevealedValue, TokenRecord
 from countermark.service.arguments import UNSET, Duration, Instant, Unset
 from countermark.service.async_client.core import AsyncCore
-from countermark.service.call import Call
 from countermark.service.operations import tokens
 
 __all__ = ["AsyncTokenMethods"]
@@ -113,7 +112,7 @@ class AsyncTokenMethods(AsyncCore):
         return await self._send(tokens.view(token_id))
 
     async def exists(self, token_id: str) -> bool:
-        """Whether there is such a token, revoked ones included, and the key may see it. Needs ``tokens:read``.
+        """Whether there is such a token, be it revoked, that the key may see. Needs ``tokens:read``.
 
         Raises:
             ServiceError: the service could not tell.
@@ -145,18 +144,19 @@ class AsyncTokenMethods(AsyncCore):
     ) -> TokenRecord:
         """Changes a token: what is left out stays, None resets. Needs ``tokens:write``.
 
-        Arguments are those of :meth:`issue`. ``labels`` and ``extra`` are merged member by member: a label or setting
-        of None is removed. When a narrowing has been answered, no use beyond it is allowed any more.
+        Arguments are those of :meth:`issue`. ``labels`` and ``extra`` are merged member by member: a label or
+        setting of None is removed. When a narrowing has been answered, no use beyond it is allowed any more.
 
         Args:
             token_id: the token.
-            if_match: the ``revision`` that the record must still have. Such a change is not repeated by the client when
-                its answer is lost, since it would not find that revision again.
+            if_match: the ``revision`` that the record must still have. Such a change is not repeated by the
+                client when its answer is lost, since it would not find that revision again.
 
         Raises:
             NotFound: there is no such token, or none that the key may see.
             PreconditionFailed: the record has changed since it had the revision ``if_match``.
-            Conflict: it is revoked (``REVOKED_TOKEN``), or the limit would lie below its uses (``LIMIT_BELOW_USED``).
+            Conflict: it is revoked (``REVOKED_TOKEN``), or the limit would lie below its uses
+                (``LIMIT_BELOW_USED``).
             BadRequest: the service does not accept an argument; ``problem.members`` says which.
             Forbidden: the key's rights do not cover the token as it is or would be.
             ServiceError: any other failure.
@@ -214,7 +214,7 @@ class AsyncTokenMethods(AsyncCore):
         dialect: str | None = None,
         page_size: int = 100,
     ) -> AsyncIterator[TokenRecord]:
-        """All tokens that fit, newest first, fetched page by page while they are iterated. Needs ``tokens:read``.
+        """All tokens that fit, newest first, fetched page by page on the way. Needs ``tokens:read``.
 
         Args:
             type: of this type only.
@@ -222,7 +222,7 @@ class AsyncTokenMethods(AsyncCore):
             owner: of this owner only.
             name: of this name only.
             label: with this label, as ``campaign=spring``, or ``campaign`` with any value.
-            q: with this text in name, description or id.
+            q: with this text in name, description, owner, id or preview.
             dialect: issued in this wire format, as ``native``.
             page_size: tokens fetched at once, 1 to 200.
 
@@ -231,19 +231,7 @@ class AsyncTokenMethods(AsyncCore):
             ServiceError: any other failure, while iterating.
         """
         filters = {"type": type, "status": status, "owner": owner, "name": name, "label": label, "q": q}
-        return self._listed({**filters, "dialect": dialect, "limit": page_size}, None)
-
-    async def _listed(
-        self, filters: Mapping[str, str | int | None], cursor: str | None
-    ) -> AsyncIterator[TokenRecord]:
-        while True:
-            page: Call[TokenPage] = tokens.page(**filters, cursor=cursor)
-            found = await self._send(page)
-            for token in found.items:
-                yield token
-            if found.next_cursor is None:
-                return
-            cursor = found.next_cursor
+        return self._each(tokens.page, {**filters, "dialect": dialect, "limit": page_size})
 
     async def regenerate(
         self, token_id: str, *, overlap: Duration | None = None, idempotency_key: str | None = None
@@ -257,7 +245,8 @@ class AsyncTokenMethods(AsyncCore):
 
         Raises:
             NotFound: there is no such token, or none that the key may see.
-            Conflict: it is revoked (``REVOKED_TOKEN``), or has had 65,535 secret versions (``VERSIONS_EXHAUSTED``).
+            Conflict: it is revoked (``REVOKED_TOKEN``), or has had 65,535 secret versions
+                (``VERSIONS_EXHAUSTED``).
             Forbidden: the token's rights go beyond those of the key, or it is the key itself.
             ServiceError: any other failure.
         """
@@ -265,7 +254,7 @@ class AsyncTokenMethods(AsyncCore):
         return await self._send(tokens.regenerate(token_id, overlap=overlap, key=key))
 
     async def reveal(self, token_id: str) -> RevealedValue:
-        """Shows the value or newest secret of a recoverable token again. Needs ``tokens:reveal``, and is audited.
+        """Shows the value or newest secret of a recoverable token. Needs ``tokens:reveal``; is audited.
 
         Raises:
             Conflict: it is not kept (``NOT_RECOVERABLE``).

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 
-from countermark.errors import ConnectionFailed, CountermarkError, TimedOut, UnexpectedAnswer
+from countermark.errors import ConnectionFailed, CountermarkError, InvalidArgument, TimedOut, UnexpectedAnswer
+from countermark.records.page import Page
 from countermark.service.address import address
 from countermark.service.arguments import fresh_idempotency_key
 from countermark.service.call import Answer, Call
@@ -36,7 +38,7 @@ class Core:
         http: httpx2.Client | None = None,
     ) -> None:
         self._address = address(base_url, key)
-        self._timeout = timeout
+        self._timeout = positive(timeout)
         self._retries = retry_policy(retries)
         self._is_owner = http is None
         self._http = httpx2.Client() if http is None else http
@@ -68,6 +70,18 @@ class Core:
                     raise
             self._retries.sleep(pause)
 
+    def _each(
+        self, page: Callable[..., Call[Page[T]]], filters: Mapping[str, str | int | None]
+    ) -> Iterator[T]:
+        """What is on all pages, each fetched when the one before is used up."""
+        cursor = None
+        while True:
+            found = self._send(page(**filters, cursor=cursor))
+            yield from found.items
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
     def _exchange(self, call: Call[T]) -> Answer:
         """One request and its answer. Redirects are not followed: the key is for this service alone."""
         try:
@@ -97,6 +111,17 @@ class Core:
     def _fresh_key(self) -> str | None:
         """An idempotency key, if calls are ever repeated."""
         return fresh_idempotency_key() if self._retries.times > 0 else None
+
+
+def positive(timeout: float) -> float:
+    """A timeout within which something can happen.
+
+    Raises:
+        InvalidArgument: not more than 0.
+    """
+    if not timeout > 0:
+        raise InvalidArgument("timeout: expected more than 0 seconds")
+    return timeout
 
 
 Lost = TypeVar("Lost", ConnectionFailed, TimedOut)

@@ -30,27 +30,29 @@ class DecisionMethods(Core):
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> Decision:
-        """Decides one use, and takes it if the request counts and is allowed. Needs the permission ``authorize``.
+        """Decides one use, and takes it if the request counts and is allowed. Needs ``authorize``.
 
-        A refusal is an answer, not an exception: ``if decision:``, or :meth:`Decision.raise_for_refusal`. With a limit,
-        an allowed use is durable before the answer leaves. What the token restricts and ``request`` does not name
-        refuses; a missing method is GET.
+        A refusal is an answer, not an exception: ``if decision:``, or :meth:`Decision.raise_for_refusal`.
+        With a limit, an allowed use is durable before the answer leaves. What the token restricts and
+        ``request`` does not name refuses; a missing method is GET.
 
         Args:
-            url: a whole signed URL, byte for byte as its client sent it. Exactly one of ``url``, ``value`` and ``basic``.
+            url: a whole signed URL, byte for byte as its client sent it. Exactly one of ``url``, ``value``
+                and ``basic``.
             value: a token value.
             basic: user name and password of HTTP Basic, both the value.
             request: what the credential is to be used for.
             cost: uses to take, all or none; 0 takes nothing.
             dry_run: only tells what would be decided.
-            idempotency_key: makes a repetition of the same question free for 24 hours. The client makes one for each
-                call of its own, for its repetitions; give one to repeat by yourself.
+            idempotency_key: makes a repetition of the same question free for 24 hours. The client makes one
+                for each call of its own, for its repetitions; give one to repeat by yourself.
 
         Raises:
             InvalidArgument: not exactly one credential is given.
             BadRequest: the service does not accept the question.
             IdempotencyMismatch: the idempotency key was used for another question.
-            ServiceError: any other failure. Nothing may be granted then; whether a use was taken is not known.
+            ServiceError: any other failure. Nothing may be granted then; whether a use was taken is not
+                known.
         """
         key = idempotency_key or self._fresh_key()
         return self._send(decisions.authorize(Question(url, value, basic, request, cost, dry_run, key)))
@@ -58,15 +60,16 @@ class DecisionMethods(Core):
     def authorize_many(self, questions: Iterable[Question]) -> list[Decision]:
         """Decides many uses, up to 100 in one request, in the order of the questions. Needs ``authorize``.
 
-        A question that could not be decided has ``allowed=False`` and the code of a problem, as ``UNAVAILABLE``.
+        A question that could not be decided has ``allowed=False`` and the code of a problem, as
+        ``UNAVAILABLE``.
 
         Args:
             questions: any number; an iterator is read as the requests go out.
 
         Raises:
             InvalidArgument: a question has not exactly one credential.
-            ServiceError: a request failed. Uses of those before it stay taken, so give the questions idempotency keys
-                if all of them are to be asked again.
+            ServiceError: a request failed. Uses of those before it stay taken, so give the questions
+                idempotency keys if all of them are to be asked again.
         """
         decided: list[Decision] = []
         for batch in decisions.batches(questions, self._fresh_key):
@@ -83,7 +86,7 @@ class DecisionMethods(Core):
         request: Request | None = None,
         cost: int = 1,
     ) -> Explanation:
-        """Answers what :meth:`authorize` would, taking nothing, with reasons. Needs ``authorize`` and ``tokens:read``.
+        """What :meth:`authorize` would answer, with reasons. Needs ``authorize`` and ``tokens:read``.
 
         Raises:
             InvalidArgument: not exactly one credential is given.
@@ -109,7 +112,7 @@ class DecisionMethods(Core):
         bucket: Duration | None = None,
         placement: Literal["path", "query"] | None = None,
     ) -> str:
-        """Signs a URL at the service, where the secret stays. Needs ``sign``; see :class:`countermark.Signer` else.
+        """Signs a URL at the service, where the secret stays. Needs ``sign``.
 
         Args:
             token_id: the imageUrl token that signs.

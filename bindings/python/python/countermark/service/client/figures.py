@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from countermark.records.figures import AuditEntry, AuditPage, StatsBucket, UsageBucket
+from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
 from countermark.service.arguments import Duration, Instant
-from countermark.service.call import Call
 from countermark.service.client.core import Core
 from countermark.service.operations import figures
 
@@ -46,7 +45,7 @@ class FigureMethods(Core):
     def stats(
         self, *, start: Instant | None = None, end: Instant | None = None, step: Duration | None = None
     ) -> tuple[StatsBucket, ...]:
-        """The decisions of the whole installation over time, by code. Needs ``tokens:read`` and a key without bounds.
+        """The decisions of the whole installation over time, by code. Needs ``tokens:read``, unbound.
 
         Args are those of :meth:`usage`.
 
@@ -75,14 +74,4 @@ class FigureMethods(Core):
             ServiceError: the service could not tell; while iterating.
         """
         filters = {"token": token, "actor": actor, "action": action, "limit": page_size}
-        return self._audited(filters, None)
-
-    def _audited(self, filters: Mapping[str, str | int | None], cursor: str | None) -> Iterator[AuditEntry]:
-        while True:
-            page: Call[AuditPage] = figures.audit_page(**filters, cursor=cursor)
-            found = self._send(page)
-            for entry in found.items:
-                yield entry
-            if found.next_cursor is None:
-                return
-            cursor = found.next_cursor
+        return self._each(figures.audit_page, filters)

@@ -36,7 +36,7 @@ class UploadMethods(Core):
         cloud_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Upload:
-        """Reserves a use for an upload and says what it really gets. Needs ``authorize``; :meth:`upload` also ends it.
+        """Reserves a use for an upload and says what it really gets. Needs ``authorize``.
 
         Args:
             value: the upload token's value as its holder presented it; none if that is the client's own key.
@@ -88,10 +88,12 @@ class UploadMethods(Core):
     ) -> Generator[LiveUpload]:
         """An upload around a block: begun before it, completed after it, aborted if it raises.
 
-        Store by ``effective``, and :meth:`~LiveUpload.report` what was stored. The block's own exception is raised again
-        after the abort. If the report does not meet the token's constraints, the upload is aborted and ConstraintFailed
-        raised: remove what was stored. If the completion gets no answer, the upload is left as it is, and may be completed
-        with :meth:`complete_upload` until its deadline. Arguments are those of :meth:`begin_upload`. Needs ``authorize``.
+        Store by ``effective``, and :meth:`~LiveUpload.report` what was stored. The block's own exception is
+        raised again after the abort. If the report does not meet the token's constraints, the upload is
+        aborted and ConstraintFailed
+        raised: remove what was stored. If the completion gets no answer, the upload is left as it is, and may
+            be completed with :meth:`complete_upload` until its deadline. Arguments are those of
+            :meth:`begin_upload`. Needs ``authorize``.
 
         Raises:
             Refused: the token refuses at the beginning, or the report at the end; the subclass says why.
@@ -131,14 +133,15 @@ class UploadMethods(Core):
         existed: bool | None = None,
         **more: object,
     ) -> Upload:
-        """Completes an upload: its use is spent. Repeating the same call changes nothing. Needs ``authorize``.
+        """Completes an upload: its use is spent. Repeating the call changes nothing. Needs ``authorize``.
 
         Args:
             upload_id: the upload, ``upl_…``.
             bytes: size in bytes; judged if the token bounds it.
             content_type: content type; judged if the token bounds it.
             existed: whether something of the same name was replaced; judged for ``insertOnly``.
-            more: anything else that JSON can hold, at most 8 KiB with the rest; receivers of notifications get it.
+            more: anything else that JSON can hold, at most 8 KiB with the rest; receivers of notifications
+                get it.
 
         Raises:
             ConstraintFailed: the report is not as the token demands, and the upload stays reserved: abort it.
@@ -215,28 +218,28 @@ class LiveUpload:
         existed: bool | None = None,
         **more: object,
     ) -> None:
-        """Says what was stored; sent when the upload completes. Of several reports, later members replace earlier ones.
+        """Says what was stored; sent when the upload completes. Later members replace earlier ones.
 
         Args are those of :meth:`Client.complete_upload`.
         """
         self._report |= uploads.report(bytes, content_type, existed, more)
 
     def complete(self) -> Upload:
-        """Completes the upload now, with what was reported; see :meth:`Client.complete_upload` for what it raises."""
+        """Completes the upload now, as reported; it raises what :meth:`Client.complete_upload` does."""
         if not self.is_ended:
             self.upload = self._client._send(uploads.complete(self.id, self._report))  # pyright: ignore[reportPrivateUsage]
             self.is_ended = True
         return self.upload
 
     def abort(self) -> Upload:
-        """Aborts the upload now; see :meth:`Client.abort_upload` for what it raises."""
+        """Aborts the upload now; it raises what :meth:`Client.abort_upload` does."""
         if not self.is_ended:
             self.upload = self._client.abort_upload(self.id)
             self.is_ended = True
         return self.upload
 
     def _give_back(self) -> None:
-        """Aborts beside an exception that counts for more: if that fails, the use goes back at the deadline."""
+        """Aborts beside an exception that counts for more; else the use goes back at the deadline."""
         with shielded():
             try:
                 self.abort()

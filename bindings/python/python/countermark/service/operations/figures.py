@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from countermark.records.figures import AuditPage, StatsBucket, UsageBucket
+from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
+from countermark.records.page import Page, page_of
 from countermark.records.shape import Members
 from countermark.service.arguments import Duration, Instant, duration, handle, instant
 from countermark.service.call import Call, call, reading
@@ -27,9 +28,9 @@ def stats(
     return call("GET", "/v1/stats", shape, query=span(start, end, step))
 
 
-def audit_page(**filters: str | int | None) -> Call[AuditPage]:
+def audit_page(**filters: str | int | None) -> Call[Page[AuditEntry]]:
     """`GET /v1/audit`."""
-    return call("GET", "/v1/audit", reading(AuditPage.from_json), query=filters)
+    return call("GET", "/v1/audit", reading(page_of(AuditEntry.from_json)), query=filters)
 
 
 def span(start: Instant | None, end: Instant | None, step: Duration | None) -> dict[str, int | None]:

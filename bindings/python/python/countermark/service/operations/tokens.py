@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from countermark.errors import InvalidArgument, NotFound
+from countermark.records.page import Page, page_of
 from countermark.records.settings import ExtraSettings, NotifySettings
-from countermark.records.token import Issued, RevealedValue, TokenPage, TokenRecord
+from countermark.records.token import Issued, RevealedValue, TokenRecord
 from countermark.service.arguments import (
     UNSET,
     Duration,
@@ -93,7 +94,7 @@ def update(
     extra: ExtraSettings | Unset,
     **members: object,
 ) -> Call[TokenRecord]:
-    """`PATCH /v1/access-tokens/{id}`. With `if_match`, a repetition would not match what the first attempt has made."""
+    """`PATCH /v1/access-tokens/{id}`. With `if_match`, a repetition would fail on the first attempt."""
     body = given(
         not_before=not_before if not_before is UNSET else instant("not_before", not_before),
         expiry=expiry if expiry is UNSET else instant("expiry", expiry),
@@ -121,9 +122,9 @@ def revoke(token_id: str, *, cascade: bool, purge: bool) -> Call[None]:
     return call("DELETE", path(token_id), nothing, query=query, is_done_if_gone=purge)
 
 
-def page(**filters: str | int | None) -> Call[TokenPage]:
+def page(**filters: str | int | None) -> Call[Page[TokenRecord]]:
     """`GET /v1/access-tokens`."""
-    return call("GET", TOKENS, reading(TokenPage.from_json), query=filters)
+    return call("GET", TOKENS, reading(page_of(TokenRecord.from_json)), query=filters)
 
 
 def regenerate(token_id: str, *, overlap: Duration | None, key: str | None) -> Call[Issued]:

@@ -42,7 +42,7 @@ def complete(upload_id: str, report: Mapping[str, object]) -> Call[Upload]:
 def report(
     bytes: int | None, content_type: str | None, existed: bool | None, more: Mapping[str, object]
 ) -> dict[str, object]:
-    """A report in JSON: what is None is left out, what the service does not know goes under the name that it is given."""
+    """A report in JSON: what is None is left out, and names beyond our own stay as they are."""
     return told(bytes=bytes, content_type=content_type, existed=existed) | dict(more)
 
 
