@@ -24,6 +24,7 @@ PROTECTED: dict[str, dict[str, Any]] = {
     "/links/": {"types": ("imageUrl",)},
     "/links/staff/": {"permission": "staff"},
     "/shop/": {"signers": {TOKEN: {1: SECRET}}},
+    "/gallery/inner/": {"signers": {TOKEN: {1: SECRET}}},
 }
 STORAGE: dict[str, Any] = {
     "BACKEND": "countermark.django.CountermarkStorage",
@@ -71,6 +72,7 @@ urlpatterns = [
     path("api/upload/", told),
     path("links/<path:rest>", told),
     path("shop/<path:rest>", told_async),
+    path("gallery/inner/<path:rest>", told),
 ]
 
 

@@ -170,6 +170,13 @@ def test_the_place_of_a_signature_does_not_choose_the_weaker_rule(server: Server
     assert server.call(link(issued, "/links/staff/a")).code == "WRONG_TYPE"
 
 
+def test_a_prefix_may_be_longer_than_the_cloud(server: Server) -> None:
+    assert server.call(signed("/gallery/inner/a")).json() == {"rest": "a", "verified": "/gallery/inner/a"}
+    assert server.call("/gallery/inner/a").code == "NO_CREDENTIAL"
+    assert server.call(signed("/gallery/inner/a").replace("/a", "/b")).code == "BAD_SIGNATURE"
+    assert server.call("/gallery/s-cm1:x/inner/a").code == "MALFORMED"
+
+
 def test_a_preflight_needs_no_credential_and_takes_nothing(server: Server) -> None:
     preflight = {"Origin": "https://web.example", "Access-Control-Request-Method": "GET"}
     assert server.call("/api/photos/", "OPTIONS", preflight).status == 200
