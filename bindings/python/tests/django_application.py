@@ -1,4 +1,4 @@
-"""A Django project in one module: settings in code, views, and what servers call. Importing it sets Django up."""
+"""A Django project in one module: settings in code, views, what servers call. Importing it sets Django up."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ PROTECTED: dict[str, dict[str, Any]] = {
     "/links/": {"types": ("imageUrl",)},
     "/links/staff/": {"permission": "staff"},
     "/shop/": {"signers": {TOKEN: {1: SECRET}}},
+    "/gallery/inner/": {"signers": {TOKEN: {1: SECRET}}},
 }
-STORAGE = {
+STORAGE: dict[str, Any] = {
     "BACKEND": "countermark.django.CountermarkStorage",
     "OPTIONS": {"token_id": TOKEN, "secrets": {1: SECRET}, "host": "127.0.0.1", "expires_in": 3600},
 }
@@ -71,6 +72,7 @@ urlpatterns = [
     path("api/upload/", told),
     path("links/<path:rest>", told),
     path("shop/<path:rest>", told_async),
+    path("gallery/inner/<path:rest>", told),
 ]
 
 

@@ -15,7 +15,7 @@ SIGNER = Signer(TOKEN, "0123456789abcdef0123456789abcdef")
 def application(url: str | None = None, key: str | None = None) -> Flask:
     """From the environment what is not given."""
     app = Flask(__name__)
-    app.config.update(COUNTERMARK_URL=url, COUNTERMARK_KEY=key)
+    app.config |= {"COUNTERMARK_URL": url, "COUNTERMARK_KEY": key}
     Countermark(app)
 
     @app.route("/photos", methods=["GET", "HEAD", "POST"])

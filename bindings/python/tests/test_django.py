@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import django_application  # noqa: F401 - sets Django up
 import pytest
 from countermark import Client, Signer
 from countermark.django import CountermarkStorage
@@ -57,7 +56,7 @@ def django_server(service: Service, folder: Path, kind: str, **environment: str)
         "uvicorn": ["uvicorn", "--port", str(port), "--lifespan", "off", "django_application:asgi"],
     }
     named = {"COUNTERMARK_URL": service.url, "COUNTERMARK_KEY": service.key}
-    return process_server(commands[kind], port, folder / f"{kind}.log", cwd=TESTS, **named, **environment)
+    return process_server(commands[kind], port, folder / f"{kind}.log", {**named, **environment}, cwd=TESTS)
 
 
 @pytest.fixture(params=["gunicorn", "uvicorn"])
@@ -169,6 +168,13 @@ def test_the_place_of_a_signature_does_not_choose_the_weaker_rule(server: Server
     url = signer_of(issued).sign(f"{HOST}/links/staff/a", placement="path")
     assert server.call(url.removeprefix(HOST)).code == "PATH_DENIED"
     assert server.call(link(issued, "/links/staff/a")).code == "WRONG_TYPE"
+
+
+def test_a_prefix_may_be_longer_than_the_cloud(server: Server) -> None:
+    assert server.call(signed("/gallery/inner/a")).json() == {"rest": "a", "verified": "/gallery/inner/a"}
+    assert server.call("/gallery/inner/a").code == "NO_CREDENTIAL"
+    assert server.call(signed("/gallery/inner/a").replace("/a", "/b")).code == "BAD_SIGNATURE"
+    assert server.call("/gallery/s-cm1:x/inner/a").code == "MALFORMED"
 
 
 def test_a_preflight_needs_no_credential_and_takes_nothing(server: Server) -> None:
@@ -310,7 +316,8 @@ def test_files_are_kept_by_the_wrapped_storage() -> None:
 
 
 def test_options_that_cannot_be_meant_are_refused() -> None:
-    for options in ({"storage": {"OPTIONS": {}}}, {"cloud_id": "x"}):
+    refused: list[dict[str, Any]] = [{"storage": {"OPTIONS": {}}}, {"cloud_id": "x"}]
+    for options in refused:
         with pytest.raises(InvalidArgument):
             storage(**options)
     with pytest.raises(InvalidArgument):
@@ -346,7 +353,7 @@ def test_a_template_shows_signed_links() -> None:
 
 def found(options: Mapping[str, Any] | None = None, **changes: Any) -> list[str]:
     """Ids of what the checks say about storage options and other settings."""
-    with_options = {**STORAGE, "OPTIONS": {**STORAGE["OPTIONS"], **(options or {})}}  # type: ignore[dict-item]
+    with_options = {**STORAGE, "OPTIONS": {**STORAGE["OPTIONS"], **(options or {})}}
     with override_settings(STORAGES=storages_with(with_options), COUNTERMARK=both(**changes)):
         return [str(message.id) for message in run_checks()]
 
@@ -418,7 +425,7 @@ def test_messages_of_the_checks_show_no_secret() -> None:
     with override_settings(COUNTERMARK=both(PROTECTED={"/a/": {"signers": {"iu_wrong": weak, TOKEN: weak}}})):
         assert weak not in str(run_checks())
     for secret in ("short!", weak):
-        options = {**STORAGE["OPTIONS"], "secrets": {1: secret}}  # type: ignore[dict-item]
+        options = {**STORAGE["OPTIONS"], "secrets": {1: secret}}
         changed = storages_with({**STORAGE, "OPTIONS": options})
         with override_settings(STORAGES=changed, COUNTERMARK=both()):
             assert run_checks() and secret not in str(run_checks())

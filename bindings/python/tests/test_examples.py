@@ -37,7 +37,7 @@ def reader(client: Client) -> dict[str, str]:
 def test_fastapi(client: Client, environment: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
     command = ["uvicorn", "--app-dir", str(EXAMPLES / "fastapi"), "--port", str(port), "app:app"]
-    with process_server(command, port, tmp_path / "log", **environment) as server:
+    with process_server(command, port, tmp_path / "log", environment) as server:
         names_are_for_readers(server, client, "/photos")
         upload = client.issue("upload", limit=1)
         headers = {**bearer(upload.value), "Content-Type": "image/jpeg"}
@@ -55,7 +55,7 @@ def test_fastapi(client: Client, environment: dict[str, str], tmp_path: Path) ->
 def test_flask(client: Client, environment: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
     command = ["flask", "--app", str(EXAMPLES / "flask" / "app.py"), "run", "--port", str(port)]
-    with process_server(command, port, tmp_path / "log", **environment) as server:
+    with process_server(command, port, tmp_path / "log", environment) as server:
         names_are_for_readers(server, client, "/photos")
         a_link_is_counted(server, client, "/photos/cat.jpg", b"a cat")
 
@@ -98,7 +98,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_django(client: Client, gallery: tuple[Issued, dict[str, str]], tmp_path: Path) -> None:
     port = free_port()
     command = [MANAGE, "runserver", "--noreload", f"127.0.0.1:{port}"]
-    with process_server(command, port, tmp_path / "log", **gallery[1]) as server:
+    with process_server(command, port, tmp_path / "log", gallery[1]) as server:
         page = server.call("/").body.decode()
         links = re.findall(r'href="(/shop/s-cm1:[^"]+)">([^<]+)<', page)
         assert [name for _, name in links] == ["cat.txt", "two cats.txt"]

@@ -189,6 +189,13 @@ def test_the_same_demand_of_router_and_route_is_one_use(server: Server, client: 
     assert server.call("/twice", headers=bearer(issued.value)).json()["used"] == 1
 
 
+def test_what_the_service_cannot_read_is_the_client_s_fault(server: Server, client: Client) -> None:
+    value = client.issue("upload").value
+    assert server.call("/photos", headers=bearer("x" * 5000)).code == "MALFORMED"
+    odd = {**bearer(value), "Content-Type": "x" * 300}
+    assert server.call("/upload", "POST", odd, b"1").code == "MALFORMED"
+
+
 def test_a_refusal_costs_nothing(server: Server, client: Client) -> None:
     issued = client.issue("apiKey", permissions=["photos:write"], limit=100)
     assert server.call("/photos", headers=bearer(issued.value)).status == 403
@@ -436,7 +443,11 @@ def test_the_application_s_openapi_shows_how_to_come_in_and_what_is_refused(serv
         "X-Custom-Auth-Key",
     )
     photos = document["paths"]["/photos"]["get"]
-    values = [{"countermarkBearer": []}, {"countermarkBasic": []}, {"countermarkHeader": []}]
+    values: list[dict[str, list[str]]] = [
+        {"countermarkBearer": []},
+        {"countermarkBasic": []},
+        {"countermarkHeader": []},
+    ]
     assert photos["security"] == values
     assert {"400", "401", "403", "410", "429", "503"} <= set(photos["responses"])
     refusal = photos["responses"]["401"]["content"]["application/problem+json"]["schema"]

@@ -45,7 +45,7 @@ def gunicorn_server(service: Service, folder: Path, **environment: str) -> Any:
     command = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "flask_application:app"]
     service_environment = {"COUNTERMARK_URL": service.url, "COUNTERMARK_KEY": service.key}
     log = folder / "gunicorn.log"
-    return process_server(command, port, log, cwd=TESTS, **service_environment, **environment)
+    return process_server(command, port, log, {**service_environment, **environment}, cwd=TESTS)
 
 
 @pytest.fixture(params=["werkzeug", "gunicorn"])
@@ -243,7 +243,7 @@ def test_each_application_asks_with_its_own_configuration(service: Service, clie
     extension = Countermark()
     right, wrong = Flask("right"), Flask("wrong")
     for app, own_key in ((right, service.key), (wrong, fresh_value("k"))):
-        app.config.update(COUNTERMARK_URL=service.url, COUNTERMARK_KEY=own_key)
+        app.config |= {"COUNTERMARK_URL": service.url, "COUNTERMARK_KEY": own_key}
         extension.init_app(app)
         app.add_url_rule("/", "root", require_token("photos:read")(lambda: "in"))
     value = key(client)

@@ -368,7 +368,7 @@ def test_a_demand_that_cannot_be_meant_fails_when_the_application_starts(options
 
 
 def test_a_preflight_is_one_only_without_a_credential() -> None:
-    preflight = {"method": "OPTIONS", "has_preflight_headers": True}
+    preflight: dict[str, Any] = {"method": "OPTIONS", "has_preflight_headers": True}
     assert Original(**preflight).is_preflight
     assert not Original(**preflight, authorization="Bearer x").is_preflight
     assert not Original(**preflight, custom_key="x").is_preflight

@@ -78,7 +78,8 @@ class Server:
     def call_at_once(self, times: int, target: str, headers: Mapping[str, str]) -> list[Answer]:
         """So many calls from as many threads."""
         with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(lambda _: self.call(target, headers=headers), range(times)))
+            calls = [pool.submit(self.call, target, headers=headers) for _ in range(times)]
+            return [call.result() for call in calls]
 
 
 def bearer(value: str | None) -> dict[str, str]:
@@ -126,9 +127,10 @@ def werkzeug_server(app: Any) -> Generator[Server, None, None]:
 
 @contextmanager
 def process_server(
-    command: Sequence[str], port: int, log: Path, *, cwd: Path | None = None, **environment: str
+    command: Sequence[str], port: int, log: Path, environment: Mapping[str, str], *, cwd: Path | None = None
 ) -> Generator[Server, None, None]:
-    """A server as a process of this Python, which writes to `log`; `command` is a module or a file with arguments."""
+    """A server as a process of this Python, which writes to `log`; `command` is a module or a file with
+    arguments."""
     started = [sys.executable, *(command if command[0].endswith(".py") else ["-m", *command])]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     with log.open("ab") as out:

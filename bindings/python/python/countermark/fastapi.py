@@ -8,6 +8,9 @@ Needs ``pip install countermark[fastapi]``. The application holds one client::
 What a route demands is decided before it runs, and a counted use is durable then. FastAPI reads a declared
 body before it asks dependencies: a route that takes uploads is better off with ``Request.stream()``. A use
 that was allowed is taken even if FastAPI then finds another parameter wrong and answers 422.
+
+Signed URLs are verified as the client sent them, byte for byte, for the host in the ``Host`` header: where
+several hosts reach the application, let Starlette's ``TrustedHostMiddleware`` say which are meant.
 """
 
 from __future__ import annotations

@@ -72,39 +72,36 @@ class CountermarkMiddleware:
         return await cast(_Async, self._get_response)(request)
 
     def _prove(self, request: HttpRequest) -> None:
-        rule = self._rules.find(request.path_info)
+        rule, served = self._rule(request)
         if rule is None or (original := _original(request)).is_preflight:
             return
-        served = self._served(request, rule)
         if rule.demand is None:
             _pass(request, verify_link(rule.signers, original), served)
         else:
             _pass(request, rule.demand.decide(original, self._sync_client()), served)
 
     async def _prove_async(self, request: HttpRequest) -> None:
-        rule = self._rules.find(request.path_info)
+        rule, served = self._rule(request)
         if rule is None or (original := _original(request)).is_preflight:
             return
-        served = self._served(request, rule)
         if rule.demand is None:
             _pass(request, verify_link(rule.signers, original), served)
         else:
             _pass(request, await rule.demand.decide_async(original, self._async_client()), served)
 
-    def _served(self, request: HttpRequest, rule: Rule) -> str:
-        """The path by which Django is to find the view.
+    def _rule(self, request: HttpRequest) -> tuple[Rule | None, str]:
+        """The rule that the request meets, and the path by which Django is to find the view.
 
         Raises:
-            PathDenied: if another rule protects it; the signature's place must not choose the weaker one.
+            PathDenied: if other rules protect the two; the place of a signature must not choose the weaker
+                one.
         """
-        root = _root(request)
-        served = without_signature(root + request.path_info)
-        if not served.startswith(root):
+        root, path = _root(request), request.path_info
+        served = without_signature(root + path).removeprefix(root)
+        rule, rule_of_view = self._rules.find(path), self._rules.find(served)
+        if rule is not rule_of_view and rule is not None:
             raise PathDenied
-        served = served[len(root) :]
-        if self._rules.find(served) is not rule:
-            raise PathDenied
-        return served
+        return rule_of_view, served
 
     def _sync_client(self) -> Client:
         with self._lock:

@@ -69,8 +69,8 @@ class CountermarkStorage(Storage):
         """The signed link to a file.
 
         Raises:
-            InvalidArgument: if the storage's link is only a path, and there is no `host`; if the name cannot stand in
-                a signed URL, such as one with ``..``.
+            InvalidArgument: if the storage's link is only a path, and there is no `host`; if the name cannot
+                stand in a signed URL, such as one with ``..``.
         """
         if self._base_url is None:
             plain = self._storage.url(name)
