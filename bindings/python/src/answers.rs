@@ -32,7 +32,7 @@ pub(crate) fn explanation<'py>(
     decision: Bound<'py, PyAny>,
     steps: &[Step],
     url: Option<&SignedUrl<'_>>,
-    differs: Option<&'static str>,
+    differs: &[String],
 ) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static STEP: PyOnceLock<Py<PyType>> = PyOnceLock::new();

@@ -2,7 +2,7 @@
 
 use countermark_core::{
     DenyReason, Grant, Malformed, Purpose, Request, SignedUrl, Terms, TokenKind, UnixSeconds, decide,
-    explain, may_be_credential,
+    differences, explain, may_be_credential,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -164,8 +164,13 @@ impl Token {
         let refusal = self.judge(py, &question, &presented, self.used)?.err();
         let steps = question
             .with_request(&presented, |request| explain(&self.terms, request, self.used, question.now));
+        let differs = refusal.map_or_else(Vec::new, |reason| {
+            question.with_request(&presented, |request| {
+                differences(&self.terms, &request.proof, reason, question.now)
+            })
+        });
         let decision = decision(py, refusal, Some(&self.terms))?;
-        explanation(py, decision, &steps, presented.url(), None)
+        explanation(py, decision, &steps, presented.url(), &differs)
     }
 
     fn __repr__(&self) -> String {
@@ -267,7 +272,8 @@ impl Unfound<'_> {
     const UNKNOWN: Self = Self { reason: DenyReason::UnknownToken, words: None, url: None };
 
     fn explanation<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        explanation(py, decision(py, Some(self.reason), None)?, &[], self.url.as_deref(), self.words)
+        let words = self.words.unwrap_or_else(|| self.reason.in_words());
+        explanation(py, decision(py, Some(self.reason), None)?, &[], self.url.as_deref(), &[words.to_owned()])
     }
 }
 

@@ -511,6 +511,17 @@ def test_an_explanation_takes_nothing_and_judges_the_limit_by_the_record() -> No
     )
 
 
+def test_an_explanation_says_what_a_signature_would_fit() -> None:
+    differs = image().explain(url=LINK + "?w=1", now=NOW).differs
+    assert differs == ("the query was added after signing",)
+    hosts = {"hosts": ["cdn.example.com", "img.example.com"]}
+    moved = LINK.replace("img.", "cdn.")
+    assert image(extra=hosts).explain(url=moved, now=NOW).differs == (
+        "the signature was made for the host img.example.com",
+    )
+    assert image().explain(url=LINK, now=NOW).differs == ()
+
+
 def test_what_is_malformed_is_explained_in_words() -> None:
     explanation = image().explain(url=URL, now=NOW)
     assert (explanation.decision.code, explanation.steps) == ("MALFORMED", ())

@@ -360,6 +360,7 @@ def test_the_service_explains_the_same(asked: Asked, code: str, tokens: Tokens, 
     assert here.decision.code == there["code"]
     assert [{"code": step.code, "outcome": step.outcome} for step in here.steps] == there["steps"]
     assert (here.form, here.canonical_string) == (there["form"], there["canonicalString"])
+    assert list(here.differs) == there["differs"]
     assert (here.decision.code == "ALLOWED") == (code in ("ALLOWED", "COUNTING_REQUIRED"))
 
 
