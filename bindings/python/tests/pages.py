@@ -1,8 +1,8 @@
 """Runs the code of a page as it stands there: `python pages.py PAGE`, in a folder that may be written to.
 
-All `python` blocks of a page are one program. Where a line prints and ends with a comment, the comment is what
-is printed; `…` stands for anything. So it is with what a `console` block shows below its commands, which start
-with `$`. What a page need not show, but its code needs, stands in a comment that begins with `<!-- python`.
+All `python` blocks of a page are one program. Where a line prints and ends with a comment, the comment is
+what is printed; `…` stands for anything. So it is with what a `console` block shows below its commands, which
+start with `$`. What a page need not show, but its code needs, is in a comment that begins with `<!-- python`.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def test_the_source_distribution_holds_licences_the_core_and_no_tests(sdist: Pat
 
 def test_the_source_distribution_installs_by_itself_with_pip_and_rust(sdist: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
-    # All its files have one old date, by which Cargo would take what another build has left for theirs. Hence a
-    # target directory of its own, in which dependencies alone are kept. Unoptimised, for half the time.
+    # All its files have one old date, by which Cargo would take what another build has left for theirs. Hence
+    # a target directory of its own, in which dependencies alone are kept. Unoptimised, for half the time.
     target = Path(os.environ["COUNTERMARK_DIST"]).with_name("python-sdist")
     for built in target.glob("debug/.fingerprint/countermark-*"):
         shutil.rmtree(built)
