@@ -6,6 +6,8 @@ import base64
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -21,7 +23,7 @@ from countermark.fastapi import (
 )
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from issued import link, used
+from issued import foreign_upload, link, used
 from running_service import Service, StartService, fresh_value
 from web_servers import Server, bearer, uvicorn_server
 
@@ -358,6 +360,17 @@ def test_a_preflight_needs_no_credential_and_takes_nothing(service: Service, ser
         assert with_cors.call("/photos", "OPTIONS", preflight).status == 200
         refusal = with_cors.call("/photos", headers={"Origin": "https://web.example"})
     assert (refusal.status, refusal.headers["access-control-allow-origin"]) == (401, "https://web.example")
+
+
+def test_an_upload_token_of_another_dialect_opens_nothing_else_and_loses_no_use(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    foreign = foreign_upload(start_service, tmp_path, limit=5)
+    service = replace(foreign.service, key=foreign.key)
+    with uvicorn_server(application(service)) as server, Client(service.url, service.key) as client:
+        assert server.call("/photos", "POST", bearer(foreign.value)).code == "WRONG_TYPE"
+        assert [token.used for token in client.list(type="upload")] == [0]
+        assert server.call("/upload", "POST", bearer(foreign.value)).json()["used"] == 1
 
 
 def test_while_the_service_is_down_nothing_is_allowed(start_service: StartService) -> None:

@@ -14,7 +14,7 @@ from countermark.errors import InvalidArgument
 from countermark.flask import Countermark, TokenRefused, require_token
 from flask import Flask
 from flask_application import SIGNER, application
-from issued import link, used
+from issued import foreign_upload, link, used
 from running_service import Service, StartService, free_port, fresh_value
 from web_servers import Server, bearer, process_server, werkzeug_server
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -225,6 +225,20 @@ def test_an_application_may_answer_refusals_itself(service: Service) -> None:
     with werkzeug_server(app) as server:
         answer = server.call("/photos")
     assert (answer.status, answer.body) == (418, b"NO_CREDENTIAL")
+
+
+def test_an_upload_token_of_another_dialect_opens_nothing_else_and_loses_no_use(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    foreign = foreign_upload(start_service, tmp_path, limit=5)
+    service = foreign.service
+    with (
+        werkzeug_server(application(service.url, foreign.key)) as server,
+        Client(service.url, foreign.key) as client,
+    ):
+        assert server.call("/photos", "POST", bearer(foreign.value)).code == "WRONG_TYPE"
+        assert [token.used for token in client.list(type="upload")] == [0]
+        assert server.call("/upload", "POST", bearer(foreign.value)).json()["used"] == 1
 
 
 def test_while_the_service_is_down_nothing_is_allowed(start_service: StartService) -> None:
