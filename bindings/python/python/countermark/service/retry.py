@@ -44,8 +44,8 @@ class RetryPolicy:
     question_keys: bool = True
     """Whether ``authorize`` and ``authorize_many`` make idempotency keys.
 
-    For each key the service keeps a durable entry, also where a token has no limit and it would write nothing:
-    where most have none, False is faster. A question without a key is repeated only if it cannot have arrived.
+    For each key the service keeps a durable entry, also where a token has no limit and it would write none:
+    where most have none, False is faster. A question without a key is repeated only if it has not arrived.
     """
     random: Callable[[], float] = random.random
     """A number from 0 to 1, for the jitter."""
