@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = re.compile(r"^(?:```(python|console)\n(.*?)^```|<!-- python\n(.*?)^-->)", re.MULTILINE | re.DOTALL)
+PART = re.compile(r"<!-- python:begin -->\n(.*?)<!-- python:end -->", re.DOTALL)
 SHOWN = re.compile(r"^ *(?:await )?print\(.*\)  # (.+)$", re.MULTILINE)
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
@@ -32,8 +33,10 @@ class Block:
 
 
 def blocks(page: str) -> Iterator[Block]:
-    """The code of a page, in its order."""
-    for found in BLOCK.finditer(page):
+    """The code of a page, in its order; where a part is marked as ours, of that part."""
+    part = PART.search(page)
+    start, end = part.span(1) if part else (0, len(page))
+    for found in BLOCK.finditer(page, start, end):
         number = 2 if found[1] else 3
         line = page.count("\n", 0, found.start(number)) + 1
         yield Block(found[1] or "python", found[number], line)

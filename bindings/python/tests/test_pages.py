@@ -15,7 +15,8 @@ from running_service import Service
 PACKAGE = Path(__file__).resolve().parents[1]
 REPOSITORY = PACKAGE.parents[1]
 GUIDE = REPOSITORY / "docs" / "guide" / "src"
-PAGES = [PACKAGE / "README.md", GUIDE / "python.md", *sorted((GUIDE / "python").glob("*.md"))]
+READMES = [REPOSITORY / "README.md", PACKAGE / "README.md"]
+PAGES = [GUIDE / "python.md", *sorted((GUIDE / "python").glob("*.md"))]
 # It is generated, and its examples are beginnings only.
 REFERENCE = GUIDE / "python" / "reference.md"
 
@@ -29,7 +30,11 @@ REFERENCED = [
 ]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != REFERENCE], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in READMES + PAGES if page != REFERENCE],
+    ids=lambda page: f"{page.parent.name}-{page.stem}",
+)
 def test_the_code_of_a_page_runs_as_shown(page: Path, service: Service, tmp_path: Path) -> None:
     environment = {
         "COUNTERMARK_URL": service.url,
@@ -51,7 +56,7 @@ def test_the_code_of_a_page_runs_as_shown(page: Path, service: Service, tmp_path
 
 def test_every_page_shows_code_and_is_in_the_table_of_contents() -> None:
     contents = (GUIDE / "SUMMARY.md").read_text()
-    for page in PAGES[1:]:
+    for page in PAGES:
         assert f"({page.relative_to(GUIDE)})" in contents
         assert page == REFERENCE or list(pages.blocks(page.read_text())), page
 
