@@ -100,6 +100,17 @@ pub(crate) fn span(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     span.map(UnixSeconds::get).ok_or_else(|| invalid_argument(value.py(), argument, EXPECTED))
 }
 
+/// How many uses a question takes.
+///
+/// # Errors
+/// `TypeError` for another type; `InvalidArgument` for a negative or huge number.
+pub(crate) fn cost(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let number = whole_number(value).ok_or_else(|| wrong_type("cost", "int", value))?;
+    number
+        .and_then(|number| u64::try_from(number).ok())
+        .ok_or_else(|| invalid_argument(value.py(), "cost", "expected 0 to 9223372036854775807 uses"))
+}
+
 /// The instant of a call: `now` if given, else what `time.time()` says. That is looked up at each call, so that whatever a
 /// test puts in its place is asked.
 ///

@@ -67,3 +67,12 @@ pub(crate) fn invalid_argument(py: Python<'_>, argument: &str, expected: impl st
         .and_then(|class| class.call1((format!("{argument}: {expected}"),)))
         .map_or_else(|failure| failure, PyErr::from_value)
 }
+
+/// `countermark.errors.CountingRequired`, in its own words unless others say better why only the service can answer.
+pub(crate) fn counting_required(py: Python<'_>, words: Option<&'static str>) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS
+        .import(py, "countermark.errors", "CountingRequired")
+        .and_then(|class| class.call1((words,)))
+        .map_or_else(|failure| failure, PyErr::from_value)
+}

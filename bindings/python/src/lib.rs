@@ -1,12 +1,20 @@
 //! `countermark._native`: the core of Countermark for Python. Thin classes; every rule is the core's.
 
+mod answers;
 mod arguments;
 mod batch;
 mod exceptions;
+mod facts;
 mod key_ring;
 mod looks_signed;
+mod members;
+mod question;
+mod secrets;
 mod signer;
+mod token;
+mod token_record;
 mod token_value;
+mod upload_extra;
 mod verdicts;
 mod verified_url;
 
@@ -22,7 +30,11 @@ mod _native {
     #[pymodule_export]
     use crate::signer::{Signer, unverified_token_id};
     #[pymodule_export]
+    use crate::token::Token;
+    #[pymodule_export]
     use crate::token_value::TokenValue;
+    #[pymodule_export]
+    use crate::upload_extra::{direct_upload, failed_constraints, read_upload_extra};
     #[pymodule_export]
     use crate::verdicts::Verdicts;
     #[pymodule_export]

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use countermark_core::{KeyVersion, Placement, SigningSecret, TokenId, TokenKind, UnixSeconds};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
 
-use crate::arguments::{self, NOT_TEXT, borrow_text, wrong_type};
+use crate::arguments::{self, NOT_TEXT, borrow_text};
 use crate::batch;
 use crate::exceptions::{Refusal, invalid_argument};
 use crate::key_ring::{self, KeyRing};
+use crate::secrets;
 use crate::verdicts::Verdicts;
 use crate::verified_url::VerifiedUrl;
 
@@ -322,32 +323,11 @@ fn read_token_id(token_id: &Bound<'_, PyString>) -> PyResult<TokenId> {
 }
 
 fn read_secrets(secrets: &Bound<'_, PyAny>) -> PyResult<BTreeMap<KeyVersion, SigningSecret>> {
-    if let Ok(secret) = secrets.cast::<PyString>() {
-        return Ok(BTreeMap::from([(KeyVersion::FIRST, read_secret("secrets", secret)?)]));
+    match secrets.cast::<PyString>() {
+        Ok(secret) => {
+            let secret = secrets::one("secrets", secret, SigningSecret::new)?;
+            Ok(BTreeMap::from([(KeyVersion::FIRST, secret)]))
+        }
+        Err(_) => secrets::by_version(secrets, SigningSecret::new),
     }
-    let Ok(mapping) = secrets.cast::<PyMapping>() else {
-        return Err(wrong_type("secrets", "a str, or a mapping of int versions to str", secrets));
-    };
-    let mut versions = BTreeMap::new();
-    for item in mapping.items()? {
-        let (version, secret): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-        let version = read_version(&version)?;
-        let argument = format!("secrets[{version}]");
-        let secret = secret.cast::<PyString>().map_err(|_| wrong_type(&argument, "str", &secret))?;
-        versions.insert(version, read_secret(&argument, secret)?);
-    }
-    Ok(versions)
-}
-
-fn read_version(version: &Bound<'_, PyAny>) -> PyResult<KeyVersion> {
-    let number = arguments::whole_number(version)
-        .ok_or_else(|| wrong_type("secrets", "versions as int from 1 to 65535", version))?;
-    number
-        .and_then(|number| KeyVersion::new(u16::try_from(number).ok()?))
-        .ok_or_else(|| invalid_argument(version.py(), "secrets", "expected versions from 1 to 65535"))
-}
-
-fn read_secret(argument: &str, secret: &Bound<'_, PyString>) -> PyResult<SigningSecret> {
-    let text = arguments::text(argument, secret)?;
-    SigningSecret::new(text.to_owned()).map_err(|invalid| invalid_argument(secret.py(), argument, invalid))
 }

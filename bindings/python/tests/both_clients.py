@@ -78,10 +78,16 @@ class Maker:
         return client
 
 
-def counted(times: int, pauses: list[float], random: float = 0.0) -> RetryPolicy:
+def counted(times: int, pauses: list[float], random: float = 0.0, question_keys: bool = True) -> RetryPolicy:
     """A policy that writes its pauses down instead of waiting."""
 
     async def sleep_async(seconds: float) -> None:
         pauses.append(seconds)
 
-    return RetryPolicy(times, random=lambda: random, sleep=pauses.append, sleep_async=sleep_async)
+    return RetryPolicy(
+        times,
+        question_keys=question_keys,
+        random=lambda: random,
+        sleep=pauses.append,
+        sleep_async=sleep_async,
+    )

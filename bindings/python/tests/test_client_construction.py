@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -68,6 +69,13 @@ def test_a_negative_number_of_retries_is_refused(make_client: MakeClient) -> Non
         make_client("http://a.example", KEY, retries=-1)
     with pytest.raises(InvalidArgument, match="retries"):
         make_client("http://a.example", KEY, retries=RetryPolicy(-1))
+
+
+def test_a_client_is_not_pickled_since_it_holds_the_key(make_client: MakeClient) -> None:
+    client = make_client("http://a.example", KEY)
+    inner: object = getattr(client, "inner", client)
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(inner)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])

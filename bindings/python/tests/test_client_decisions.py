@@ -155,6 +155,11 @@ def test_the_service_signs_as_a_signer_does(client: Client, image: Issued) -> No
     assert verified.expires is not None and verified.expires % 60 == 0
 
 
+def test_a_link_has_one_expiry(client: Client, image: Issued) -> None:
+    with pytest.raises(InvalidArgument, match="expires_in"):
+        client.sign(image.token.id, CAT, expires=4_000_000_000, expires_in=60)
+
+
 def test_a_link_that_its_token_would_refuse_is_a_conflict(client: Client) -> None:
     token = client.issue("imageUrl", enabled=False).token
     with pytest.raises(Conflict) as raised:

@@ -131,6 +131,22 @@ def test_without_repetitions_no_idempotency_keys_are_made(
     assert len(proxy.requests) == 3
 
 
+def test_questions_may_go_without_keys_and_are_then_not_repeated(
+    proxy: CuttingProxy, service: Service, straight: Client, make_client: MakeClient, pauses: list[float]
+) -> None:
+    url = straight.issue("imageUrl", limit=5).signer().sign(CAT)
+    client = make_client(proxy.url, service.key, retries=counted(2, pauses, question_keys=False))
+    for attempt in (lambda: client.authorize(url=url), lambda: client.authorize_many([Question(url=url)])):
+        proxy.fates = ["lose answer"]
+        with pytest.raises(ConnectionFailed):
+            attempt()
+    assert not [request for request in proxy.requests if b"dempotency" in request] and not pauses
+    proxy.fates = ["lose answer"] * 2
+    assert client.authorize(url=url, dry_run=True).used == 2
+    client.issue("upload")
+    assert idempotency_key(proxy.requests[-1]) is not None
+
+
 Attempt = Callable[[Client, str], object]
 ONCE_ONLY: dict[str, Attempt] = {
     "update with if_match": lambda client, token: client.update(token, name="x", if_match=1),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import httpx2
 import pytest
-from countermark import UNSET, Client, Signer
+from countermark import UNSET, Client, Request, Signer, Token
 from countermark.errors import (
     BadRequest,
     BadSignature,
@@ -87,6 +87,16 @@ def test_a_record_gives_back_the_json_of_the_service(client: Client, service: Se
     wire = httpx2.get(f"{service.url}/v1/access-tokens/{token.id}", headers=headers).json()
     assert client.view(token.id).to_json() == wire
     assert TokenRecord.from_json(wire | {"somethingNew": 1}) == client.view(token.id)
+
+
+def test_a_record_decides_offline_with_what_was_issued(client: Client) -> None:
+    image, upload = client.issue("imageUrl", extra={"hosts": ["a.example"]}), client.issue("upload")
+    key = client.issue("apiKey", permissions=["read"])
+    token = Token(image.token, secrets={image.key_version or 0: str(image.secret)})
+    assert token.decide(url=image.signer().sign("https://a.example/shop/cat.jpg"))
+    assert token.decide(url=image.signer().sign("https://b.example/shop/cat.jpg")).code == "WRONG_HOST"
+    assert Token(upload.token, value=upload.value).decide(value=upload.value, request=Request(method="POST"))
+    assert Token(key.token, value=key.value).decide(value=key.value, request=Request(permission="read"))
 
 
 def test_instants_and_durations_may_be_of_the_standard_library(client: Client) -> None:

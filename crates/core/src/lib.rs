@@ -5,6 +5,7 @@
 mod base62;
 mod canonical;
 mod decide;
+mod difference;
 mod escape;
 mod host;
 mod id;
@@ -33,6 +34,7 @@ pub use decide::{
     Beginning, Completion, Grant, Management, Proof, Request, Step, StepOutcome, Viewer, decide,
     decide_completion, decide_management, decide_upload, explain,
 };
+pub use difference::differences;
 pub use host::Host;
 pub use id::{InvalidTokenId, TOKEN_ID_LENGTH, TokenId, TokenKind};
 pub use mime::{InvalidMimeGlob, MimeGlob};

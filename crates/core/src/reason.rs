@@ -90,6 +90,30 @@ impl DenyReason {
             Self::LimitReached => "LIMIT_REACHED",
         }
     }
+
+    /// What it means, as [`crate::differences`] says it.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Malformed => "the URL breaks the grammar of signed URLs",
+            Self::UnknownToken => "no token is found by this credential",
+            Self::WrongType => "a token of this type is not presented this way",
+            Self::BadSignature => "the signature does not fit",
+            Self::Revoked => "the token is revoked",
+            Self::Disabled => "the token is switched off",
+            Self::NotYetValid => "the token's notBefore lies ahead",
+            Self::Expired => "the token's expiry has come",
+            Self::LinkExpired => "the link's expiry has come",
+            Self::MethodDenied => "the method is not one of this type's",
+            Self::WrongCloud => "the cloud is another than the token's, or none is named",
+            Self::WrongHost => "the host is not one of the token's",
+            Self::PathDenied => "the path lies outside basePath, is ambiguous, or is not named",
+            Self::StorageDenied => "the storage is not one of the token's, or none is named",
+            Self::PermissionDenied => "the permission is not granted, or none is asked for",
+            Self::ConstraintFailed => "size, content type or name prefix is not as demanded, or is not named",
+            Self::AuthenticationRequired => "the viewer's user name and password are missing or wrong",
+            Self::LimitReached => "too few uses are left",
+        }
+    }
 }
 
 /// What breaks the grammar of a URL, host or path; the text never contains the input.

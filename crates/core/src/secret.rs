@@ -65,7 +65,7 @@ impl fmt::Debug for SigningSecret {
 pub struct SigningKey(HmacCore<Sha256>);
 
 impl SigningKey {
-    fn of(key: &[u8]) -> Self {
+    pub(crate) fn of(key: &[u8]) -> Self {
         Self(HmacCore::new_from_slice(key).expect("HMAC takes a key of any length"))
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 
 use crate::host::Host;
 use crate::id::{TokenId, TokenKind};
@@ -185,6 +186,13 @@ impl SecretVersion {
 /// The keyed digest by which a presented value is found.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueDigest(pub [u8; 32]);
+
+impl ValueDigest {
+    /// HMAC-SHA256 of a value under `key`, which may have any length and must not be known to who presents values.
+    pub fn keyed(key: &[u8], value: &str) -> Self {
+        Self(SigningKey::of(key).mac(&[value.as_bytes()]))
+    }
+}
 
 impl fmt::Debug for ValueDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -439,10 +447,11 @@ impl Terms {
     }
 
     /// Whether the value with this digest presents the token at `now`: it is the current one, or overlaps with it still.
+    /// Compares in constant time.
     pub fn presents(&self, digest: ValueDigest, now: UnixSeconds) -> bool {
-        self.values()
-            .iter()
-            .any(|slot| slot.digest == digest && slot.valid_until.is_none_or(|until| now < until))
+        self.values().iter().any(|slot| {
+            bool::from(slot.digest.0.ct_eq(&digest.0)) && slot.valid_until.is_none_or(|until| now < until)
+        })
     }
 
     /// The values by which the token is presented, newest last; empty for imageUrl.
@@ -459,6 +468,13 @@ impl Terms {
 mod tests {
     use super::*;
     use crate::testing::{api_key, at};
+
+    #[test]
+    fn a_keyed_digest_is_the_hmac_of_the_value() {
+        let ValueDigest(digest) = ValueDigest::keyed(b"Jefe", "what do ya want for nothing?");
+        assert_eq!(digest[..4], [0x5b, 0xdc, 0xc1, 0x46], "case 2 of RFC 4231");
+        assert_ne!(ValueDigest::keyed(b"a", "x"), ValueDigest::keyed(b"b", "x"));
+    }
 
     #[test]
     fn status_is_the_first_that_applies() {

@@ -9,10 +9,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from countermark._native import Signer, TokenValue, Verdicts, VerifiedUrl, __version__, unverified_token_id
+from countermark._native import (
+    Signer,
+    Token,
+    TokenValue,
+    Verdicts,
+    VerifiedUrl,
+    __version__,
+    unverified_token_id,
+)
 from countermark.decision import Decision, Request
+from countermark.directives import UploadDirectives, UploadParameters
 
 if TYPE_CHECKING:
+    from countermark.records import ExplainedStep as ExplainedStep
+    from countermark.records import Explanation as Explanation
     from countermark.records import Issued as Issued
     from countermark.records import Question as Question
     from countermark.records import TokenRecord as TokenRecord
@@ -27,14 +38,19 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Decision",
+    "ExplainedStep",
+    "Explanation",
     "Issued",
     "Question",
     "Request",
     "RetryPolicy",
     "Signer",
+    "Token",
     "TokenRecord",
     "TokenValue",
     "Upload",
+    "UploadDirectives",
+    "UploadParameters",
     "Verdicts",
     "VerifiedUrl",
     "__version__",
@@ -44,6 +60,8 @@ __all__ = [
 LAZY = {
     "AsyncClient": "countermark.service.async_client",
     "Client": "countermark.service.client",
+    "ExplainedStep": "countermark.records",
+    "Explanation": "countermark.records",
     "Issued": "countermark.records",
     "Question": "countermark.records",
     "RetryPolicy": "countermark.service.retry",

@@ -2,17 +2,33 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias, final, overload
+from typing import Any, Literal, Protocol, TypeAlias, final, overload
 
+from countermark.decision import Decision, Request
 from countermark.errors import Refused
+from countermark.records import Explanation
 
-__all__ = ["Signer", "TokenValue", "Verdicts", "VerifiedUrl", "__version__", "unverified_token_id"]
+__all__ = [
+    "Signer",
+    "Token",
+    "TokenValue",
+    "Verdicts",
+    "VerifiedUrl",
+    "__version__",
+    "direct_upload",
+    "failed_constraints",
+    "read_upload_extra",
+    "unverified_token_id",
+]
 
 __version__: str
 
 _Placement: TypeAlias = Literal["path", "query"]
 _Instant: TypeAlias = int | datetime
 _Span: TypeAlias = int | timedelta
+
+class _HasJson(Protocol):
+    def to_json(self) -> Mapping[str, Any]: ...
 
 @final
 class Signer:
@@ -130,6 +146,49 @@ class Verdicts(Sequence[VerifiedUrl | Refused]):
     def count(self, value: Any, /) -> int: ...
 
 @final
+class Token:
+    """Decides about uses of one token without network, by its record as it was read."""
+
+    def __new__(
+        cls,
+        record: Mapping[str, Any] | _HasJson,
+        *,
+        secrets: str | Mapping[int, str] | None = None,
+        value: str | None = None,
+    ) -> Token: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> Literal["imageUrl", "upload", "apiKey"]: ...
+    @property
+    def owner(self) -> str | None: ...
+    @property
+    def limit(self) -> int | None: ...
+    @property
+    def expiry(self) -> int | None: ...
+    def decide(
+        self,
+        *,
+        url: str | None = None,
+        value: str | None = None,
+        request: Request | None = None,
+        cost: int = 1,
+        viewer_proven: bool = False,
+        now: _Instant | None = None,
+    ) -> Decision: ...
+    def explain(
+        self,
+        *,
+        url: str | None = None,
+        value: str | None = None,
+        request: Request | None = None,
+        cost: int = 1,
+        viewer_proven: bool = False,
+        now: _Instant | None = None,
+    ) -> Explanation: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[dict[str, object]], dict[str, object]]: ...
+
+@final
 class TokenValue:
     """A well-formed value of Countermark's own form: `cmu_…`, `cmk_…` or `cms_…`. `repr` shows the preview."""
 
@@ -152,3 +211,20 @@ def unverified_token_id(url: str, *, host: str | None = None) -> str:
 
 def looks_signed(target: str) -> bool:
     """Whether a signature, good or bad, stands in an undecoded request target."""
+
+def read_upload_extra(extra: Mapping[str, Any]) -> dict[str, object]:
+    """A copy of an upload token's ``extra`` in which every member is known and of its type."""
+
+def direct_upload(extra: Mapping[str, Any], asked: Mapping[str, object]) -> dict[str, Any]:
+    """The parameters that an upload really gets, by the names of ``UploadParameters``."""
+
+def failed_constraints(
+    extra: Mapping[str, Any],
+    *,
+    bytes: int | None,
+    content_type: str | None,
+    public_id: str | None,
+    existed: bool | None,
+    completes: bool,
+) -> list[str]:
+    """The constraints that an upload does not meet, by their names in JSON."""

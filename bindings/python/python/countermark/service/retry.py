@@ -32,8 +32,7 @@ class RetryPolicy:
 
     A call has no answer when the connection breaks, the timeout ends, or the service is away (502, 503, 504).
     What could count or create twice carries an idempotency key, so that a repetition takes no second use and
-    makes no second token. With ``times=0`` no keys are made, which spares the service a durable entry for
-    each question about a token without limit. Refusals, and 429, are never repeated.
+    makes no second token. With ``times=0`` no keys are made. Refusals, and 429, are never repeated.
     """
 
     times: int = 2
@@ -42,6 +41,12 @@ class RetryPolicy:
     """Seconds before the first repetition, at most; doubled each time, shortened at random by up to half."""
     longest_pause: float = 5.0
     """Most seconds of a pause; if the service asks for more (``Retry-After``), the call is not repeated."""
+    question_keys: bool = True
+    """Whether ``authorize`` and ``authorize_many`` make idempotency keys.
+
+    For each key the service keeps a durable entry, also where a token has no limit and it would write none:
+    where most have none, False is faster. A question without a key is repeated only if it has not arrived.
+    """
     random: Callable[[], float] = random.random
     """A number from 0 to 1, for the jitter."""
     sleep: Callable[[float], None] = time.sleep
@@ -51,7 +56,7 @@ class RetryPolicy:
 
     def pause(self, attempt: int) -> float:
         """Seconds before the repetition of this number, from 0."""
-        return min(self.first_pause * 2.0**attempt, self.longest_pause) * (1 - self.random() / 2)
+        return min(self.first_pause * 2.0 ** min(attempt, 60), self.longest_pause) * (1 - self.random() / 2)
 
 
 def retry_policy(retries: int | RetryPolicy) -> RetryPolicy:

@@ -17,6 +17,13 @@ class AsyncClient(
     Share one among all tasks of an event loop: it keeps connections open. Close it with `aclose`, or use it
     as an asynchronous context manager.
 
+    Example::
+
+        async with AsyncClient("https://tokens.example.com", "cmk_…") as client:
+            issued = await client.issue("imageUrl", limit=100, ttl=timedelta(days=7))
+            url = issued.signer().sign("https://img.example.com/shop/cat.jpg")
+            decision = await client.authorize(url=url)
+
     Args:
         base_url: where the service is, as ``https://tokens.example.com``, a path before ``/v1`` included;
             none is what the environment's ``COUNTERMARK_URL`` says.

@@ -16,6 +16,13 @@ class Client(TokenMethods, DecisionMethods, UploadMethods, FigureMethods, Notifi
     any thread (iterators and uploads belong to the thread that made them). After a fork, make another. Close
     it with `close`, or use it as a context manager.
 
+    Example::
+
+        with Client("https://tokens.example.com", "cmk_…") as client:
+            issued = client.issue("imageUrl", limit=100, ttl=timedelta(days=7))
+            url = issued.signer().sign("https://img.example.com/shop/cat.jpg")
+            decision = client.authorize(url=url)
+
     Args:
         base_url: where the service is, as ``https://tokens.example.com``, a path before ``/v1`` included;
             none is what the environment's ``COUNTERMARK_URL`` says.

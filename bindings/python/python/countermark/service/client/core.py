@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import httpx2
 
@@ -45,6 +45,9 @@ class Core:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._address.base_url!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client holds a key and connections, and is not pickled: make one where it is used")
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +114,10 @@ class Core:
     def _fresh_key(self) -> str | None:
         """An idempotency key, if calls are ever repeated."""
         return fresh_idempotency_key() if self._retries.times > 0 else None
+
+    def _question_key(self) -> str | None:
+        """The same for a question about a use."""
+        return self._fresh_key() if self._retries.question_keys else None
 
 
 def positive(timeout: float) -> float:

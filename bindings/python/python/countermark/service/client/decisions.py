@@ -54,7 +54,7 @@ class DecisionMethods(Core):
             ServiceError: any other failure. Nothing may be granted then; whether a use was taken is not
                 known.
         """
-        key = idempotency_key or self._fresh_key()
+        key = idempotency_key or self._question_key()
         return self._send(decisions.authorize(Question(url, value, basic, request, cost, dry_run, key)))
 
     def authorize_many(self, questions: Iterable[Question]) -> list[Decision]:
@@ -72,7 +72,7 @@ class DecisionMethods(Core):
                 idempotency keys if all of them are to be asked again.
         """
         decided: list[Decision] = []
-        for batch in decisions.batches(questions, self._fresh_key):
+        for batch in decisions.batches(questions, self._question_key):
             answered = self._send(batch)
             decided.extend(answered)
         return decided
