@@ -138,7 +138,8 @@ impl Token {
     /// record's own ``used``. Serve nothing by it: that is what ``decide`` is for.
     ///
     /// The arguments are those of ``decide``. The answer holds neither a signature nor a secret, but tells of the token also
-    /// who has not proven to hold it: it is for who has the record.
+    /// who has not proven to hold it: it is for who has the record. A secret version whose secret was not given is missing
+    /// here, so that ``differs`` says that the token has none of that number.
     ///
     /// Raises:
     ///     CountingRequired: the request continues an upload of which only the service knows.

@@ -99,7 +99,7 @@ class InvalidArgument(CountermarkError, ValueError):
 
 
 class CountingRequired(CountermarkError):
-    """The token has a limit, and everything else allows: only the service can take the use."""
+    """Everything else allows; only the service can take a limited token's use, or knows the upload's state."""
 
     code = "COUNTING_REQUIRED"
     message = "the token has a limit: ask the service, which counts"
