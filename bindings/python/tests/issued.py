@@ -48,7 +48,7 @@ def foreign_upload(start_service: StartService, folder: Path, *, limit: int) -> 
     first = start_service(data__directory=data)
     first.process.terminate()
     first.process.wait(10)
-    command = [binary(), "shardimage-key", "create", "--name", "test", "--data", data, "--json"]
+    command = [str(binary()), "shardimage-key", "create", "--name", "test", "--data", data, "--json"]
     made = json.loads(subprocess.run(command, env={}, capture_output=True, check=True).stdout)
     service = start_service(data__directory=data)
     uri = "/secure/v1/access-token"

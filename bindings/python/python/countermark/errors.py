@@ -99,7 +99,7 @@ class InvalidArgument(CountermarkError, ValueError):
 
 
 class CountingRequired(CountermarkError):
-    """Everything else allows; only the service can take a limited token's use, or knows the upload's state."""
+    """Everything else allows; only the service can take the limited use, or knows the upload's state."""
 
     code = "COUNTING_REQUIRED"
     message = "the token has a limit: ask the service, which counts"
@@ -309,7 +309,7 @@ class Unavailable(ServiceError):
     code = "UNAVAILABLE"
     message = "the service cannot answer now"
     may_have_arrived: bool = True
-    """Whether the call may have reached the service; false where no connection came about, so that nothing has happened."""
+    """Whether the call may have reached the service; false where no connection came about."""
 
 
 class ConnectionFailed(Unavailable):
