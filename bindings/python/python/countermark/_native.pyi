@@ -191,7 +191,7 @@ class Token:
 
 @final
 class TokenValue:
-    """A well-formed value of Countermark's own form, `cmu_…`, `cmk_…` or `cms_…`; `repr` shows a preview."""
+    """A well-formed value of Countermark's own form: `cmu_…`, `cmk_…` or `cms_…`."""
 
     @classmethod
     def parse(cls, text: str) -> TokenValue:
