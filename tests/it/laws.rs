@@ -137,6 +137,15 @@ fn only_store_has_the_database_and_only_server_has_http_and_openapi() {
 }
 
 #[test]
+fn the_python_module_is_core_and_pyo3_and_nobody_else_has_pyo3() {
+    assert_eq!(dependencies("bindings/python", true), set(&["countermark-core", "pyo3"]));
+    for member in members() {
+        let has_it = dependencies(&member, true).iter().any(|name| name.starts_with("pyo3"));
+        assert_eq!(has_it, member == "bindings/python", "{member}");
+    }
+}
+
+#[test]
 fn no_crate_depends_on_one_nearer_to_the_edge() {
     let order = ["countermark-core", "countermark-domain", "countermark-store", "countermark-server"];
     for (place, member) in

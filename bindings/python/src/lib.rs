@@ -7,6 +7,7 @@ mod exceptions;
 mod expiry;
 mod facts;
 mod key_ring;
+mod looks_signed;
 mod members;
 mod question;
 mod secrets;
@@ -25,6 +26,8 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PySequence;
 
+    #[pymodule_export]
+    use crate::looks_signed::looks_signed;
     #[pymodule_export]
     use crate::signer::{Signer, unverified_token_id};
     #[pymodule_export]

@@ -163,7 +163,7 @@ def calls(junk: Junk) -> list[Callable[[], object]]:
         lambda: signer.validate(junk.value(), **junk.options(batch[:2])),
         lambda: signer.sign_many(urls(), **few_threads(junk.options(when))),  # type: ignore[arg-type]
         lambda: list(signer.verify_many(urls(), **few_threads(junk.options(batch[:2])))),  # type: ignore[arg-type]
-        lambda: signer.verify_many([junk.text()])[junk.value()],
+        lambda: signer.verify_many([junk.text()])[junk.value()],  # pyright: ignore[reportUnknownLambdaType]
         lambda: repr(signer.verify_many([junk.text()], now=0)[0]),
         lambda: TokenValue.parse(junk.value()),
         lambda: TokenValue.parse(VALUE) == junk.value(),

@@ -56,8 +56,14 @@ SEGMENTS = st.one_of(
     text(string.ascii_letters + string.digits + "._~!$'()*+,;=:@-", 1, 10),
     st.sampled_from(["%2F", "%E2%82%AC", "a%20b", ""]),
 )
+
+
+def target_of(cloud: str, segments: list[str], query: str) -> str:
+    return f"/{cloud}/{'/'.join(segments)}{query}"
+
+
 TARGETS = st.builds(
-    lambda cloud, segments, query: f"/{cloud}/{'/'.join(segments)}{query}",
+    target_of,
     text(string.ascii_letters + string.digits + "_-", 1, 10),
     st.lists(SEGMENTS, min_size=1, max_size=5),
     st.one_of(st.just(""), text(string.ascii_letters + "0123456789._~/?:=&,-", 0, 20).map("?{}".format)),

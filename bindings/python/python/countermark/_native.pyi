@@ -17,6 +17,7 @@ __all__ = [
     "__version__",
     "direct_upload",
     "failed_constraints",
+    "looks_signed",
     "read_upload_extra",
     "unverified_token_id",
 ]
@@ -190,7 +191,7 @@ class Token:
 
 @final
 class TokenValue:
-    """A well-formed value of Countermark's own form: `cmu_…`, `cmk_…` or `cms_…`. `repr` shows the preview."""
+    """A well-formed value of Countermark's own form: `cmu_…`, `cmk_…` or `cms_…`."""
 
     @classmethod
     def parse(cls, text: str) -> TokenValue:
@@ -208,6 +209,9 @@ class TokenValue:
 
 def unverified_token_id(url: str, *, host: str | None = None) -> str:
     """The token that a signed URL claims to be of, to find its `Signer` by; nothing is proven."""
+
+def looks_signed(target: str) -> bool:
+    """Whether a signature, good or bad, stands in an undecoded request target."""
 
 def read_upload_extra(extra: Mapping[str, Any]) -> dict[str, object]:
     """A copy of an upload token's ``extra`` in which every member is known and of its type."""

@@ -1,4 +1,7 @@
-"""All exceptions of this package. Whatever it raises on purpose is a :class:`CountermarkError` and has a stable ``code``."""
+"""All exceptions of this package.
+
+Whatever it raises on purpose is a :class:`CountermarkError` and has a stable ``code``.
+"""
 
 from __future__ import annotations
 
@@ -86,14 +89,17 @@ class CountermarkError(Exception):
 
 
 class InvalidArgument(CountermarkError, ValueError):
-    """An argument that cannot be meant: a secret too short, an id with a typing error, an instant beyond the year 9999."""
+    """An argument that cannot be meant.
+
+    A secret too short, an id with a typing error, an instant beyond the year 9999.
+    """
 
     code = "INVALID_ARGUMENT"
     message = "an argument is not acceptable"
 
 
 class CountingRequired(CountermarkError):
-    """Everything else allows; only the service can take a limited token's use, or knows the upload's state."""
+    """Everything else allows; only the service can take the limited use, or knows the upload's state."""
 
     code = "COUNTING_REQUIRED"
     message = "the token has a limit: ask the service, which counts"
@@ -242,7 +248,7 @@ class ServiceError(CountermarkError):
 
 
 class BadRequest(ServiceError):
-    """A member, parameter or header is not acceptable (400, 405, 413, 415); ``problem.members`` says which."""
+    """A member, parameter or header is not acceptable (400, 405, 413, 415): see ``problem.members``."""
 
     code = "BAD_REQUEST"
     message = "the service does not accept the request"
@@ -291,7 +297,7 @@ class IdempotencyMismatch(ServiceError):
 
 
 class Throttled(ServiceError):
-    """Too many failed attempts or uploads under way (429); ``problem.retry_after`` says when to come again."""
+    """Too many failed attempts or uploads under way (429); again after ``problem.retry_after`` seconds."""
 
     code = "THROTTLED"
     message = "too many attempts"
@@ -303,7 +309,7 @@ class Unavailable(ServiceError):
     code = "UNAVAILABLE"
     message = "the service cannot answer now"
     may_have_arrived: bool = True
-    """Whether the call may have reached the service; false where no connection came about, so that nothing has happened."""
+    """Whether the call may have reached the service; false where no connection came about."""
 
 
 class ConnectionFailed(Unavailable):

@@ -1,0 +1,1 @@
+"""The gallery: project and only application at once."""

@@ -1,0 +1,153 @@
+"""A middleware that lets requests below protected prefixes pass only with a credential."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary, finalize
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+
+from countermark._native import VerifiedUrl
+from countermark.decision import Decision
+from countermark.django.rules import Rule, Rules
+from countermark.errors import CountermarkError, PathDenied
+from countermark.web import Original, Refusal, verify_link
+from countermark.web.target import without_signature
+
+if TYPE_CHECKING:
+    from countermark import AsyncClient, Client
+
+__all__ = ["CountermarkMiddleware"]
+
+_Sync = Callable[[HttpRequest], HttpResponseBase]
+_Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+class CountermarkMiddleware:
+    """Protects the prefixes of ``COUNTERMARK["PROTECTED"]``; what was decided is in ``request.countermark``.
+
+    A signature in the path is taken out before Django looks for the view: a link to
+    ``/media/s-cm1:…/cat.jpg`` meets the URL pattern of ``/media/cat.jpg``. Works under WSGI and ASGI without
+    a switch between threads.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: _Sync | _Async) -> None:
+        """Reads the settings.
+
+        Raises:
+            ImproperlyConfigured: if something is missing or cannot be meant.
+        """
+        self._get_response = get_response
+        self._rules = Rules.read()
+        self._lock = Lock()
+        self._client: Client | None = None
+        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """The view's answer, or a problem (RFC 9457) instead."""
+        if self._is_async:
+            return self._answer_async(request)
+        try:
+            self._prove(request)
+        except CountermarkError as error:
+            return _refused(error)
+        return cast(_Sync, self._get_response)(request)
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            await self._prove_async(request)
+        except CountermarkError as error:
+            return _refused(error)
+        return await cast(_Async, self._get_response)(request)
+
+    def _prove(self, request: HttpRequest) -> None:
+        rule, served = self._rule(request)
+        if rule is None or (original := _original(request)).is_preflight:
+            return
+        if rule.demand is None:
+            _pass(request, verify_link(rule.signers, original), served)
+        else:
+            _pass(request, rule.demand.decide(original, self._sync_client()), served)
+
+    async def _prove_async(self, request: HttpRequest) -> None:
+        rule, served = self._rule(request)
+        if rule is None or (original := _original(request)).is_preflight:
+            return
+        if rule.demand is None:
+            _pass(request, verify_link(rule.signers, original), served)
+        else:
+            _pass(request, await rule.demand.decide_async(original, self._async_client()), served)
+
+    def _rule(self, request: HttpRequest) -> tuple[Rule | None, str]:
+        """The rule that the request meets, and the path by which Django is to find the view.
+
+        Raises:
+            PathDenied: if other rules protect the two; the place of a signature must not choose the weaker
+                one.
+        """
+        root, path = _root(request), request.path_info
+        served = without_signature(root + path).removeprefix(root)
+        rule, rule_of_view = self._rules.find(path), self._rules.find(served)
+        if rule is not rule_of_view and rule is not None:
+            raise PathDenied
+        return rule_of_view, served
+
+    def _sync_client(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                from countermark import Client
+
+                self._client = Client(self._rules.url, self._rules.key)
+                finalize(self, self._client.close)
+            return self._client
+
+    def _async_client(self) -> AsyncClient:
+        """Connections belong to the loop in which they were opened."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if loop not in self._async_clients:
+                from countermark import AsyncClient
+
+                self._async_clients[loop] = AsyncClient(self._rules.url, self._rules.key)
+            return self._async_clients[loop]
+
+
+def _pass(request: HttpRequest, proven: Decision | VerifiedUrl, served: str) -> None:
+    cast(Any, request).countermark = proven
+    request.path_info = served
+
+
+def _refused(error: CountermarkError) -> JsonResponse:
+    refusal = Refusal.of(error)
+    return JsonResponse(
+        refusal.problem,
+        status=refusal.status,
+        headers=refusal.headers,
+        content_type="application/problem+json",
+    )
+
+
+def _original(request: HttpRequest) -> Original:
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        return Original.of_scope(scope, host=request.get_host(), root=_root(request))
+    # Django has decoded both in the environment itself.
+    return Original.of_environ(
+        request.META, host=request.get_host(), root=_root(request), path=request.path_info
+    )
+
+
+def _root(request: HttpRequest) -> str:
+    """Where the application stands, by FORCE_SCRIPT_NAME or the server."""
+    return str(request.META.get("SCRIPT_NAME", "")).rstrip("/")

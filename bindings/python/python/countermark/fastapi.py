@@ -1,0 +1,250 @@
+"""FastAPI: ``Depends(require_token(permission="photos:read"))``.
+
+Needs ``pip install countermark[fastapi]``. The application holds one client::
+
+    app = FastAPI(lifespan=countermark.fastapi.lifespan())
+    app.add_exception_handler(TokenRefused, refused)
+
+What a route demands is decided before it runs, and a counted use is durable then. FastAPI reads a declared
+body before it asks dependencies: a route that takes uploads is better off with ``Request.stream()``. A use
+that was allowed is taken even if FastAPI then finds another parameter wrong and answers 422.
+
+Signed URLs are verified as the client sent them, byte for byte, for the host in the ``Host`` header: where
+several hosts reach the application, let Starlette's ``TrustedHostMiddleware`` say which are meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.openapi.models import APIKey, HTTPBase
+from fastapi.openapi.models import SecurityBase as SecurityModel
+from fastapi.responses import JSONResponse
+from fastapi.security.base import SecurityBase
+
+from countermark._native import VerifiedUrl
+from countermark.decision import Decision
+from countermark.errors import CountermarkError
+from countermark.web import Demand, Original, Refusal, Signers, TokenType, verify_link
+
+if TYPE_CHECKING:
+    from countermark import AsyncClient
+
+__all__ = ["TokenRefused", "lifespan", "refusal_responses", "refused", "require_signed_url", "require_token"]
+
+_STATE = "countermark"
+
+
+class TokenRefused(HTTPException):
+    """The request may not go on. Without :func:`refused`, FastAPI answers with the problem as ``detail``."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.status, detail=refusal.problem, headers=refusal.headers)
+        self.refusal = refusal
+
+
+async def refused(request: Request, error: Exception) -> JSONResponse:
+    """The exception handler that answers :class:`TokenRefused` as ``application/problem+json``."""
+    if not isinstance(error, TokenRefused):
+        raise error
+    refusal = error.refusal
+    return JSONResponse(
+        refusal.problem, refusal.status, headers=refusal.headers, media_type="application/problem+json"
+    )
+
+
+def lifespan(
+    base_url: str | None = None, key: str | None = None, *, client: AsyncClient | None = None
+) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]:
+    """The lifespan of an application that asks a service: opens a client, and closes it at the end.
+
+    Within a lifespan of one's own: ``async with countermark.fastapi.lifespan()(app) as state: yield {**state,
+    …}``.
+
+    Args:
+        base_url: the service; ``COUNTERMARK_URL`` if absent.
+        key: an API key with the permission ``authorize``; ``COUNTERMARK_KEY`` if absent.
+        client: one's own client instead, which stays open.
+
+    Raises:
+        InvalidArgument: at startup, if neither the arguments nor the environment name service and key.
+    """
+
+    @asynccontextmanager
+    async def held(app: Any) -> AsyncGenerator[dict[str, Any], None]:
+        if client is not None:
+            yield {_STATE: client}
+            return
+        from countermark import AsyncClient
+
+        async with AsyncClient(base_url, key) as opened:
+            yield {_STATE: opened}
+
+    return held
+
+
+def require_token(
+    permission: str | None = None,
+    *,
+    storage: str | None = None,
+    cloud_id: str | None = None,
+    cost: int = 1,
+    types: tuple[TokenType, ...] = ("apiKey",),
+    reads_query: bool = False,
+    client: AsyncClient | None = None,
+) -> Callable[..., Any]:
+    """A dependency that lets a request pass only with a token, and gives its :class:`Decision` to the route.
+
+    The service counts the use. Two equal demands in one request are one use. A preflight passes without a
+    token.
+
+    Args:
+        permission: what an API key must be permitted; needed where `types` has ``apiKey``.
+        storage: storage that the request is for.
+        cloud_id: cloud that the request is for; that of a signed URL stands in the URL.
+        cost: uses to take, all or none; 0 takes nothing.
+        types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
+            only what names its type here.
+        reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
+        client: the client to ask; that of :func:`lifespan` if absent.
+
+    Raises:
+        InvalidArgument: for a demand that cannot be meant.
+    """
+    demand = Demand(permission, storage, cloud_id, cost, types, reads_query)
+    return _RequireTokenOrLink(demand, client) if "imageUrl" in types else _RequireToken(demand, client)
+
+
+def require_signed_url(signers: Signers) -> Callable[..., Any]:
+    """A dependency that verifies the request's own signed URL without network, and gives the
+    :class:`VerifiedUrl`.
+
+    Knows neither revocation nor limit: where these matter, use ``require_token(types=("imageUrl",))``.
+
+    Args:
+        signers: one token's signer, or those of several by token id.
+    """
+    return _RequireSignedUrl(signers)
+
+
+class _Scheme(SecurityBase):
+    """Describes a way of presenting a token in OpenAPI, and does nothing: all ways are read together."""
+
+    def __init__(self, name: str, model: SecurityModel) -> None:
+        self.scheme_name = name
+        self.model = model
+
+    async def __call__(self) -> None:
+        pass
+
+
+def _api_key(place: str, name: str, description: str) -> SecurityModel:
+    # "in" is no name that Python allows for an argument.
+    return APIKey.model_validate({"in": place, "name": name, "description": description})
+
+
+_BEARER = _Scheme(
+    "countermarkBearer",
+    HTTPBase(
+        scheme="bearer", description="A token value, `cmk_…` or `cmu_…`; also with the scheme `ApiKey`."
+    ),
+)
+_BASIC = _Scheme(
+    "countermarkBasic",
+    HTTPBase(scheme="basic", description="User name and password are both the token value."),
+)
+_HEADER = _Scheme(
+    "countermarkHeader",
+    _api_key("header", "X-Custom-Auth-Key", "A token value."),
+)
+_SIGNED_URL = _Scheme(
+    "countermarkSignedUrl",
+    _api_key("query", "cm-signature", "The URL itself is signed (form `cm1`)."),
+)
+
+
+@dataclass(frozen=True)
+class _RequireToken:
+    demand: Demand
+    client: AsyncClient | None = field(default=None, repr=False)
+
+    async def __call__(
+        self,
+        request: Request,
+        bearer: Annotated[None, Depends(_BEARER)],
+        basic: Annotated[None, Depends(_BASIC)],
+        header: Annotated[None, Depends(_HEADER)],
+    ) -> Decision:
+        return await self.decide(request)
+
+    async def decide(self, request: Request) -> Decision:
+        try:
+            original = Original.of_scope(request.scope)
+            if original.is_preflight:
+                return Decision(allowed=True, code="ALLOWED")
+            return await self.demand.decide_async(original, self.client or _client_of(request))
+        except CountermarkError as error:
+            raise TokenRefused(Refusal.of(error)) from error
+
+
+class _RequireTokenOrLink(_RequireToken):
+    """Also says in OpenAPI that the URL itself may be signed."""
+
+    async def __call__(
+        self,
+        request: Request,
+        bearer: Annotated[None, Depends(_BEARER)],
+        basic: Annotated[None, Depends(_BASIC)],
+        header: Annotated[None, Depends(_HEADER)],
+        signed: Annotated[None, Depends(_SIGNED_URL)] = None,
+    ) -> Decision:
+        return await self.decide(request)
+
+
+@dataclass(frozen=True, eq=False)
+class _RequireSignedUrl:
+    signers: Signers
+
+    async def __call__(self, request: Request, signed: Annotated[None, Depends(_SIGNED_URL)]) -> VerifiedUrl:
+        try:
+            return verify_link(self.signers, Original.of_scope(request.scope))
+        except CountermarkError as error:
+            raise TokenRefused(Refusal.of(error)) from error
+
+
+def _client_of(request: Request) -> AsyncClient:
+    client: AsyncClient | None = getattr(request.state, _STATE, None)
+    if client is None:
+        raise RuntimeError(
+            "no client: expected FastAPI(lifespan=countermark.fastapi.lifespan()), or client=…"
+        )
+    return client
+
+
+def _response(description: str) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["title", "status", "detail", "code"],
+        "properties": {
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"type": "string", "description": "Stable code of the refusal, such as `LIMIT_REACHED`."},
+        },
+    }
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+refusal_responses: dict[int | str, dict[str, Any]] = {
+    400: _response("The request breaks the grammar, or presents more than one credential."),
+    401: _response("No credential, or none that fits."),
+    403: _response("The token does not allow this."),
+    410: _response("The token or the link has expired."),
+    429: _response("The token's uses are spent."),
+    503: _response("No decision could be made now."),
+}
+"""For ``responses=`` of a route, a router or the application: the refusals in its OpenAPI."""
