@@ -18,9 +18,7 @@ type New = fn(String) -> Result<SigningSecret, InvalidSecret>;
 /// As [`by_version`].
 pub(crate) fn read_secrets(secrets: &Bound<'_, PyAny>) -> PyResult<BTreeMap<KeyVersion, SigningSecret>> {
     match secrets.cast::<PyString>() {
-        Ok(secret) => {
-            Ok(BTreeMap::from([(KeyVersion::FIRST, one("secrets", secret, SigningSecret::new)?)]))
-        }
+        Ok(secret) => Ok(BTreeMap::from([(KeyVersion::FIRST, one("secrets", secret, SigningSecret::new)?)])),
         Err(_) => by_version(secrets, SigningSecret::new),
     }
 }

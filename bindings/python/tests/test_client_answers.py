@@ -21,13 +21,13 @@ from countermark.errors import (
     IdempotencyMismatch,
     NotFound,
     PreconditionFailed,
-    Problem,
     Throttled,
     TimedOut,
     Unauthenticated,
     Unavailable,
     UnexpectedAnswer,
 )
+from countermark.problem import Problem
 from countermark.service.problems import exception_of
 from running_service import REPOSITORY, Service, fresh_value
 

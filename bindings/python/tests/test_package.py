@@ -14,6 +14,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # Each takes longer to import than all of countermark, and most programs that sign links need none of them.
 HEAVY = {
     "asyncio",
+    "dataclasses",
+    "typing",
     "celery",
     "django",
     "fastapi",

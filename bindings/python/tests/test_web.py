@@ -17,12 +17,12 @@ from countermark.errors import (
     InvalidArgument,
     Malformed,
     PermissionDenied,
-    Problem,
     Unauthenticated,
     Unavailable,
     UnknownToken,
     WrongType,
 )
+from countermark.problem import Problem
 from countermark.web import (
     Demand,
     NoCredential,

@@ -6,9 +6,6 @@ since they bring the HTTP library along (``pip install countermark[http]``).
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from countermark._native import (
     Signer,
     Token,
@@ -18,11 +15,52 @@ from countermark._native import (
     __version__,
     unverified_token_id,
 )
-from countermark.decision import Decision, Request
+from countermark.errors import (
+    AuthenticationRequired,
+    BadRequest,
+    BadSignature,
+    Conflict,
+    ConnectionFailed,
+    ConstraintFailed,
+    CountermarkError,
+    CountingRequired,
+    Disabled,
+    Expired,
+    Forbidden,
+    IdempotencyMismatch,
+    InvalidArgument,
+    LimitReached,
+    LinkExpired,
+    Malformed,
+    MethodDenied,
+    NotFound,
+    NotYetValid,
+    PathDenied,
+    PermissionDenied,
+    PreconditionFailed,
+    Refused,
+    Revoked,
+    ServiceError,
+    StorageDenied,
+    Throttled,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+    UnexpectedAnswer,
+    UnknownToken,
+    WrongCloud,
+    WrongHost,
+    WrongType,
+)
 
+# Whoever only signs and verifies waits for nothing else. Type checkers take this name for true.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from countermark.decision import Decision as Decision
+    from countermark.decision import Request as Request
     from countermark.directives import UploadDirectives as UploadDirectives
     from countermark.directives import UploadParameters as UploadParameters
+    from countermark.problem import Problem as Problem
     from countermark.records import ExplainedStep as ExplainedStep
     from countermark.records import Explanation as Explanation
     from countermark.records import Issued as Issued
@@ -37,23 +75,59 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSET",
     "AsyncClient",
+    "AuthenticationRequired",
+    "BadRequest",
+    "BadSignature",
     "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "ConstraintFailed",
+    "CountermarkError",
+    "CountingRequired",
     "Decision",
+    "Disabled",
+    "Expired",
     "ExplainedStep",
     "Explanation",
+    "Forbidden",
+    "IdempotencyMismatch",
+    "InvalidArgument",
     "Issued",
+    "LimitReached",
+    "LinkExpired",
+    "Malformed",
+    "MethodDenied",
+    "NotFound",
+    "NotYetValid",
+    "PathDenied",
+    "PermissionDenied",
+    "PreconditionFailed",
+    "Problem",
     "Question",
+    "Refused",
     "Request",
     "RetryPolicy",
+    "Revoked",
+    "ServiceError",
     "Signer",
+    "StorageDenied",
+    "Throttled",
+    "TimedOut",
     "Token",
     "TokenRecord",
     "TokenValue",
+    "Unauthenticated",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "UnknownToken",
     "Upload",
     "UploadDirectives",
     "UploadParameters",
     "Verdicts",
     "VerifiedUrl",
+    "WrongCloud",
+    "WrongHost",
+    "WrongType",
     "__version__",
     "unverified_token_id",
 ]
@@ -61,10 +135,13 @@ __all__ = [
 LAZY = {
     "AsyncClient": "countermark.service.async_client",
     "Client": "countermark.service.client",
+    "Decision": "countermark.decision",
     "ExplainedStep": "countermark.records",
     "Explanation": "countermark.records",
     "Issued": "countermark.records",
+    "Problem": "countermark.problem",
     "Question": "countermark.records",
+    "Request": "countermark.decision",
     "RetryPolicy": "countermark.service.retry",
     "TokenRecord": "countermark.records",
     "UNSET": "countermark.service.arguments",
@@ -75,6 +152,8 @@ LAZY = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -5,8 +5,12 @@ Whatever it raises on purpose is a :class:`CountermarkError` and has a stable ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+# Who only signs and verifies need not wait for dataclasses and typing. Type checkers take this for true.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
+
+    from countermark.problem import Problem
 
 __all__ = [
     "AuthenticationRequired",
@@ -31,7 +35,6 @@ __all__ = [
     "PathDenied",
     "PermissionDenied",
     "PreconditionFailed",
-    "Problem",
     "Refused",
     "Revoked",
     "ServiceError",
@@ -46,26 +49,6 @@ __all__ = [
     "WrongHost",
     "WrongType",
 ]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An error answer of the service (RFC 9457)."""
-
-    status: int
-    """HTTP status."""
-    code: str
-    """Stable code; its page is ``/docs/errors/{code}`` of the service."""
-    title: str
-    """One line, the same for every occurrence."""
-    detail: str | None = None
-    """What is particular to this occurrence."""
-    request_id: str | None = None
-    """By which the operator finds the request in the log."""
-    members: tuple[tuple[str, str], ...] = ()
-    """What is wrong with which member: pairs of JSON pointer and explanation."""
-    retry_after: float | None = None
-    """Seconds after which the service wants to be asked again."""
 
 
 class CountermarkError(Exception):

@@ -14,7 +14,6 @@ from countermark.errors import (
     IdempotencyMismatch,
     NotFound,
     PreconditionFailed,
-    Problem,
     ServiceError,
     Throttled,
     TimedOut,
@@ -22,6 +21,7 @@ from countermark.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from countermark.problem import Problem
 from countermark.records.shape import Members
 
 __all__ = ["exception_of", "raise_for_problem"]
