@@ -1,9 +1,14 @@
 //! Where Countermark keeps its tokens. SQL is spoken here only; everything else knows [`Store`] alone.
 
+mod counter;
 mod error;
+mod notice;
 mod record;
+mod row;
 mod seal;
 mod sqlite;
+mod vault;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -9,12 +9,13 @@ use std::path::Path;
 use countermark_domain::store::StoreError;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
-use super::installation::{self, DIGEST_KEY};
-use super::row::{hex, signed};
-use super::token::{secret_cell, value_cell, value_row};
-use super::{files, idempotency, migrate, notification_secret, unavailable};
+use super::{files, installation, migrate, unavailable};
 use crate::OpenError;
+use crate::row::{hex, signed};
 use crate::seal::{FillRandom, MasterKey, Sealer};
+use crate::vault::{
+    DIGEST_KEY, answer_cell, check_value, fits, notification_secret_cell, secret_cell, value_cell, value_row,
+};
 
 /// Rows that one transaction seals anew.
 const STEP: i64 = 500;
@@ -69,18 +70,18 @@ impl Rotation {
         let Some(seals) = installation::seals(&mut connection).await? else {
             return Err(OpenError::Missing(path.to_owned()));
         };
-        if installation::fits(&Sealer::new(new, seals.version, fill_random.clone()), &seals.check) {
+        if fits(&Sealer::new(new, seals.version, fill_random.clone()), &seals.check) {
             return Ok(None);
         }
         let old = Sealer::new(old, seals.version, fill_random.clone());
         let new = Sealer::new(new, seals.version + 1, fill_random);
-        let new_fits = seals.next_check.as_ref().is_none_or(|check| installation::fits(&new, check));
-        if !installation::fits(&old, &seals.check) || !new_fits {
+        let new_fits = seals.next_check.as_ref().is_none_or(|check| fits(&new, check));
+        if !fits(&old, &seals.check) || !new_fits {
             return Err(OpenError::WrongMasterKey);
         }
         if seals.next_check.is_none() {
             sqlx::query("UPDATE installation SET next_key_check = ?1")
-                .bind(installation::check_value(&new))
+                .bind(check_value(&new))
                 .execute(&mut connection)
                 .await
                 .map_err(unavailable)?;
@@ -147,8 +148,8 @@ impl Rotation {
         let cell = match table {
             0 => secret_cell(&name),
             1 => value_cell(&name),
-            2 => idempotency::answer_cell(&name),
-            _ => notification_secret::secret_cell(&name),
+            2 => answer_cell(&name),
+            _ => notification_secret_cell(&name),
         };
         let text = self.old.open(cell, &sealed)?;
         let query = sqlx::query(update).bind(token);
