@@ -105,22 +105,25 @@ async fn one_idempotency_key_takes_one_use_on_all_nodes_together() {
     for token in &tokens {
         it.insert(token).await;
     }
-    let mut tasks = JoinSet::new();
-    for index in 0..16 {
-        let (store, token) = (it.another_node().await, tokens[index % 2].clone());
-        tasks.spawn(async move {
-            let request = u8::from(index >= 8);
-            store.take_uses(&[keyed_use(&token, 1, 1, request)], at(1000)).await.unwrap().outcome[0]
-        });
+    let nodes = [it.store.clone(), it.another_node().await, it.another_node().await];
+    for scope in 1..20 {
+        let mut tasks = JoinSet::new();
+        // The same key for different tokens never meets in practice, but must do no harm.
+        for index in 0..12 {
+            let (store, token) = (nodes[index % 3].clone(), tokens[index % 2].clone());
+            tasks.spawn(async move {
+                let uses = [keyed_use(&token, 1, scope, u8::from(index >= 6))];
+                store.take_uses(&uses, at(1000)).await.unwrap().outcome[0]
+            });
+        }
+        let outcomes = tasks.join_all().await;
+        let granted = outcomes.iter().filter(|outcome| matches!(outcome, Granted { .. })).count();
+        assert_eq!(granted, 1, "{outcomes:?}");
+        let is_fit = |outcome: &_| matches!(outcome, Granted { .. } | Repeated { .. } | KeyMismatch);
+        assert!(outcomes.iter().all(is_fit), "{outcomes:?}");
+        let used = it.used(tokens[0].terms.id).await + it.used(tokens[1].terms.id).await;
+        assert_eq!(used, u64::from(scope));
     }
-    let outcomes = tasks.join_all().await;
-    let granted = outcomes.iter().filter(|outcome| matches!(outcome, Granted { .. })).count();
-    assert_eq!(granted, 1);
-    assert!(
-        outcomes.iter().all(|outcome| matches!(outcome, Granted { .. } | Repeated { .. } | KeyMismatch)),
-        "{outcomes:?}"
-    );
-    assert_eq!(it.used(tokens[0].terms.id).await + it.used(tokens[1].terms.id).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,19 +191,27 @@ async fn a_revoked_family_issues_no_child_that_outlives_it() {
         it.insert(&parent).await;
         let mut tasks = JoinSet::new();
         for number in 1..6 {
-            let (store, parent) = (stores[number as usize % 2].clone(), parent.clone());
+            let (store, mut issuer) = (stores[number as usize % 2].clone(), parent.clone());
             tasks.spawn(async move {
-                let mut child = token(TokenKind::Upload, round * 100 + number);
-                child.about.created_by = Some(parent.terms.id);
-                let mut entry = audit("token.issue");
-                (entry.actor, entry.actor_revision) = (Some(parent.terms.id), Some(1));
-                match store.insert(&child, credential_for(&child), entry, None).await {
-                    Ok(Inserted::Done) => Some(child.terms.id),
-                    Err(StoreError::ActorChanged) => None,
-                    other => panic!("{other:?}"),
+                let mut issued = Vec::new();
+                // A child, its child, and so on.
+                for depth in 0..4 {
+                    let mut child = token(TokenKind::ApiKey, round * 100 + number * 10 + depth);
+                    child.about.created_by = Some(issuer.terms.id);
+                    let mut entry = audit("token.issue");
+                    (entry.actor, entry.actor_revision) = (Some(issuer.terms.id), Some(1));
+                    match store.insert(&child, credential_for(&child), entry, None).await {
+                        Ok(Inserted::Done) => issued.push(child.terms.id),
+                        Err(StoreError::ActorChanged) => break,
+                        other => panic!("{other:?}"),
+                    }
+                    issuer = child;
                 }
+                issued
             });
         }
+        // Until something has been issued.
+        while it.store.descent(parent.terms.id).await.unwrap().len() < 3 {}
         let judged = [(parent.terms.id, 1)];
         let revoked = stores[1].revoke(parent.terms.id, at(1000), Some(&judged), audit("token.revoke"));
         revoked.await.unwrap().unwrap();

@@ -102,9 +102,11 @@ async fn begin(
     now: UnixSeconds,
 ) -> Result<Verdict<Booked<UploadBegun>>, Failure> {
     let token = BTreeSet::from([new.upload.token]);
-    take::lock(transaction, &token).await?;
+    let mut counters = take::lock_counters(transaction, token.clone(), now).await?;
     let expired = end_due(transaction, now, Due { tokens: token.clone(), ..Due::default() }).await?;
-    let mut counters = take::lock_counters(transaction, token, now).await?;
+    if !expired.given_back.is_empty() {
+        counters = take::lock_counters(transaction, token, now).await?;
+    }
     let outcome = reserve(transaction, vault, new, &mut counters, now).await?;
     let has_changed = expired.ended > 0 || matches!(outcome, UploadBegun::Reserved { .. });
     let tallies = counter::tallies(&counters);
