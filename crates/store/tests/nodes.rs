@@ -344,6 +344,30 @@ async fn an_upload_that_several_nodes_end_at_once_ends_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_idempotency_key_begins_one_upload_on_all_nodes_together() {
+    let it = postgres().await;
+    let tokens = [limited(1, 100), limited(2, 100)];
+    for token in &tokens {
+        it.insert(token).await;
+    }
+    let nodes = [it.store.clone(), it.another_node().await, it.another_node().await];
+    for scope in 1..10u8 {
+        let mut tasks = JoinSet::new();
+        for index in 0..12u8 {
+            let mut new = upload(&tokens[usize::from(index) % 2], scope * 12 + index);
+            new.idempotency = Some(key(scope, 1));
+            let store = nodes[usize::from(index) % 3].clone();
+            tasks.spawn(async move { store.begin_upload(new, at(1000)).await.unwrap().outcome });
+        }
+        let outcomes = tasks.join_all().await;
+        let begun = outcomes.iter().filter(|outcome| matches!(outcome, UploadBegun::Reserved { .. })).count();
+        let repeated =
+            outcomes.iter().filter(|outcome| matches!(outcome, UploadBegun::Repeated { .. })).count();
+        assert_eq!((begun, repeated), (1, 11), "{outcomes:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_has_begun_outlives_the_sweep_of_another_node() {
     let it = postgres().await;
     let other = it.another_node().await;

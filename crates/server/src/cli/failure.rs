@@ -92,7 +92,10 @@ impl Failure {
             | OpenError::NotDurable { .. }
             | OpenError::NoBackup
             | OpenError::Linked(_) => Exit::Refused,
-            OpenError::Missing(_) | OpenError::NoInstallation | OpenError::File { .. } | OpenError::Store(_) => Exit::Unreachable,
+            OpenError::Missing(_)
+            | OpenError::NoInstallation
+            | OpenError::File { .. }
+            | OpenError::Store(_) => Exit::Unreachable,
         };
         Self { exit, message: error.to_string(), problem: None }
     }

@@ -29,6 +29,10 @@ impl From<sqlx::Error> for Failure {
                 // serialization_failure, deadlock_detected; and foreign_key_violation: a token was purged by another
                 // node after this transaction had seen it.
                 Some("40001" | "40P01" | "23503") => Self::Conflict(unavailable(error)),
+                // Another transaction was quicker with the same key, for another token: run again, this one finds it.
+                Some("23505") if reason.constraint() == Some("uploads_by_key") => {
+                    Self::Conflict(unavailable(error))
+                }
                 // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout.
                 Some("57P01" | "57P02" | "57P03" | "57P05") => Self::Lost(unavailable(error)),
                 _ => Self::Store(unavailable(error)),
