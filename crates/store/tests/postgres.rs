@@ -228,7 +228,18 @@ async fn a_call_that_finds_all_connections_busy_is_answered_unavailable() {
     sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
     let granted = tasks.join_all().await.iter().filter(|result| result.is_ok()).count();
     assert_eq!(it.used(token.terms.id).await, granted as u64);
-    assert!(granted > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_falls_silent_within_a_transaction_holds_nobody_up_for_ever() {
+    let it = postgres().await;
+    let token = limited(1, 100);
+    it.insert(&token).await;
+    let mut silent = it.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    let lock = "BEGIN; SELECT 1 FROM token_counters FOR UPDATE";
+    sqlx::raw_sql(lock).execute(&mut silent).await.unwrap();
+    let waited = it.store.take_uses(&[one_use(&token, 1)], at(1000)).await;
+    assert!(matches!(waited, Err(StoreError::Unavailable(_))), "this lock is never let go: {waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

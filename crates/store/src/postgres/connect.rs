@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Executor, PgConnection, PgPool};
 use zeroize::Zeroizing;
 
 use super::unavailable;
@@ -16,6 +16,10 @@ pub(super) const CONNECTIONS: u32 = 8;
 
 /// How long a free connection is waited for before the store counts as unavailable.
 const CONNECTION_WAIT: Duration = Duration::from_millis(900);
+
+/// Milliseconds after which the database takes the locks of a node that has fallen silent within a transaction, and for
+/// which others wait for a lock: no node hangs for ever because another one does.
+const LIMITS: &str = "SET idle_in_transaction_session_timeout = 5000; SET lock_timeout = 5000";
 
 /// A database by its URL, `postgres://user:password@host:port/database?sslmode=verify-full` with the parameters of
 /// libpq. `Debug` does not show it.
@@ -55,6 +59,9 @@ impl PostgresUrl {
             .acquire_timeout(CONNECTION_WAIT)
             // What is first asked of a connection shows whether it is alive, and is asked again of another one.
             .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(LIMITS).await.map(drop) })
+            })
             .connect_lazy_with(self.options())
     }
 }
@@ -75,5 +82,30 @@ impl FromStr for PostgresUrl {
 impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PostgresUrl(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::server;
+
+    #[tokio::test]
+    async fn every_connection_is_one_that_the_database_ends_when_it_falls_silent() {
+        let url: PostgresUrl = server::shared().new_schema().await.parse().unwrap();
+        let pool = url.pool();
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut connection = pool.acquire().await.unwrap();
+            let limits: (String, String) = sqlx::query_as(
+                "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')",
+            )
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+            assert_eq!(limits, ("5s".into(), "5s".into()));
+            connections.push(connection);
+        }
+        assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolTimedOut)), "there are no more");
     }
 }

@@ -19,6 +19,10 @@ mod notification_secret;
 #[cfg(test)]
 mod plan_tests;
 pub(crate) mod rotate;
+#[cfg(test)]
+#[expect(dead_code, reason = "the other tests use the rest of it")]
+#[path = "../../tests/fixture/postgres.rs"]
+mod server;
 mod take;
 mod thread;
 mod token;

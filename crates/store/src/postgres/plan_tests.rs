@@ -2,11 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
-use super::{change, migrate, take, token, upload};
-
-#[expect(dead_code, reason = "the other tests use the rest of it")]
-#[path = "../../tests/fixture/postgres.rs"]
-mod server;
+use super::{change, migrate, server, take, token, upload};
 
 /// Many rows, so that a scan of them would cost more than their index.
 const ROWS: &str = "
