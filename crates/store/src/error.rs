@@ -33,6 +33,26 @@ pub enum OpenError {
     /// The file has several names (hard links); the lock beside one of them would not guard the others.
     #[error("{0} has more than one name (hard links), so its lock guards nothing; remove the other names")]
     Linked(PathBuf),
+    /// The schema of a PostgreSQL database holds tables of something else.
+    #[error(
+        "the schema {0} holds tables, but none of Countermark's; give it a schema or database of its own"
+    )]
+    ForeignSchema(String),
+    /// The database may forget what it has said to be committed.
+    #[error(
+        "the database runs with {setting} = off: after a crash it would grant uses again that it had granted before; \
+         switch it on"
+    )]
+    NotDurable {
+        /// The setting of PostgreSQL.
+        setting: &'static str,
+    },
+    /// There is no installation in the database.
+    #[error("there is no installation in this database")]
+    NoInstallation,
+    /// This program makes no backup of a PostgreSQL database.
+    #[error("a PostgreSQL database is backed up by its own tools, such as pg_dump")]
+    NoBackup,
     /// A file could not be made, read or written.
     #[error("{path}: {source}")]
     File {
@@ -45,3 +65,8 @@ pub enum OpenError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// The place of a database cannot be read. It is not quoted: a password may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected sqlite:path or postgres://user@host/database")]
+pub struct InvalidLocation;

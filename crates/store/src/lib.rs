@@ -1,19 +1,27 @@
 //! Where Countermark keeps its tokens. SQL is spoken here only; everything else knows [`Store`] alone.
 
+mod counter;
 mod error;
+mod notice;
+mod postgres;
 mod record;
+mod rotation;
+mod row;
 mod seal;
 mod sqlite;
+mod vault;
+mod verdict;
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use countermark_domain::store::{ChangeListener, Store};
 
-pub use error::OpenError;
+pub use error::{InvalidLocation, OpenError};
+pub use postgres::PostgresUrl;
+pub use rotation::Rotation;
 pub use seal::{FillRandom, MasterKey};
-pub use sqlite::migrate::Migrated;
-pub use sqlite::rotate::Rotation;
 
 /// Where a database is; its kind chooses the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +29,31 @@ pub use sqlite::rotate::Rotation;
 pub enum Location {
     /// A SQLite file; `-wal`, `-shm` and `.lock` files stand beside it.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, which several nodes may have open.
+    Postgres(PostgresUrl),
+}
+
+impl FromStr for Location {
+    type Err = InvalidLocation;
+
+    /// From a URL: `sqlite:path` or `postgres://user@host/database`.
+    fn from_str(url: &str) -> Result<Self, InvalidLocation> {
+        let Some(path) = url.strip_prefix("sqlite:") else { return url.parse().map(Self::Postgres) };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.contains('?') {
+            return Err(InvalidLocation);
+        }
+        Ok(Self::Sqlite(path.into()))
+    }
+}
+
+/// Which schema a database had and has now; 0 = empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// Number of migrations that had run before.
+    pub from: u32,
+    /// Number of migrations that have run now.
+    pub to: u32,
 }
 
 /// What a store needs to work.
@@ -46,7 +79,7 @@ pub struct Facts {
     pub tokens: u64,
     /// Size of the database.
     pub database_bytes: u64,
-    /// Size of its write-ahead log.
+    /// Size of its write-ahead log, if it has one of its own.
     pub log_bytes: u64,
     /// Rises by one with each rotation of the master key; `None` before the first start.
     pub master_key_version: Option<u32>,
@@ -63,16 +96,18 @@ pub struct Facts {
 pub async fn open(location: &Location, settings: Settings) -> Result<Arc<dyn Store>, OpenError> {
     match location {
         Location::Sqlite(path) => Ok(Arc::new(sqlite::SqliteStore::open(path, settings).await?)),
+        Location::Postgres(url) => Ok(Arc::new(postgres::PostgresStore::open(url, settings).await?)),
     }
 }
 
 /// Brings the schema up to this version without opening the installation.
 ///
 /// # Errors
-/// [`OpenError::InUse`], [`OpenError::NewerSchema`], and what the database says.
+/// [`OpenError::InUse`], [`OpenError::NewerSchema`], [`OpenError::ForeignSchema`], and what the database says.
 pub async fn migrate(location: &Location) -> Result<Migrated, OpenError> {
     match location {
         Location::Sqlite(path) => sqlite::maintain::migrate(path).await,
+        Location::Postgres(url) => postgres::maintain::migrate(url).await,
     }
 }
 
@@ -80,10 +115,11 @@ pub async fn migrate(location: &Location) -> Result<Migrated, OpenError> {
 /// use meanwhile.
 ///
 /// # Errors
-/// [`OpenError::Missing`], [`OpenError::File`] and what the database says.
+/// [`OpenError::Missing`], [`OpenError::File`], [`OpenError::NoBackup`] for PostgreSQL, and what the database says.
 pub async fn backup(location: &Location, target: &Path) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(path) => sqlite::maintain::backup(path, target).await,
+        Location::Postgres(_) => Err(OpenError::NoBackup),
     }
 }
 
@@ -94,6 +130,7 @@ pub async fn backup(location: &Location, target: &Path) -> Result<(), OpenError>
 pub async fn check(location: &Location) -> Result<Facts, OpenError> {
     match location {
         Location::Sqlite(path) => sqlite::maintain::check(path).await,
+        Location::Postgres(url) => postgres::maintain::check(url).await,
     }
 }
 
@@ -101,20 +138,16 @@ pub async fn check(location: &Location) -> Result<Facts, OpenError> {
 /// nothing.
 ///
 /// # Errors
-/// [`OpenError::InUse`] while the installation runs, [`OpenError::WrongMasterKey`], and what the database says.
+/// [`OpenError::InUse`] while an installation in a file runs, [`OpenError::WrongMasterKey`], and what the database says.
 pub async fn rotate_master_key(
     location: &Location,
     old: &MasterKey,
     new: &MasterKey,
     fill_random: FillRandom,
 ) -> Result<(), OpenError> {
-    match location {
-        Location::Sqlite(path) => {
-            let Some(mut rotation) = Rotation::begin(path, old, new, fill_random).await? else {
-                return Ok(());
-            };
-            while rotation.step().await? {}
-            Ok(rotation.close().await?)
-        }
-    }
+    let Some(mut rotation) = Rotation::begin(location, old, new, fill_random).await? else {
+        return Ok(());
+    };
+    while rotation.step().await? {}
+    Ok(rotation.close().await?)
 }

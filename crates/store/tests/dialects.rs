@@ -19,20 +19,19 @@ use countermark_store::rotate_master_key;
 use fixture::{Fixture, at, audit, credential_for, fill_random, id, master_key, open, secret, token, value};
 
 conformance! {
-    sqlite:
-        names_are_unique_among_the_api_keys_of_each_of_four_dialects
-        other_dialects_and_other_kinds_share_names_freely
-        an_update_to_a_taken_name_changes_nothing
-        of_many_inserts_of_one_name_one_is_made
-        of_many_updates_to_one_name_one_is_made
-        a_name_is_free_again_when_its_holder_is_purged_or_renamed
-        values_are_opened_in_the_order_asked_and_nothing_is_noted
-        a_note_is_one_audit_entry_and_no_change
-        an_update_with_a_value_ends_the_former_at_once
-        an_update_with_a_secret_makes_the_next_version_and_ends_the_former_at_once
-        an_update_with_a_credential_that_fails_changes_nothing
-        derived_keys_outlive_a_reopening_and_a_rotation_and_differ_by_purpose
-        a_list_of_a_dialect_holds_all_of_it_and_nothing_else;
+    names_are_unique_among_the_api_keys_of_each_of_four_dialects
+    other_dialects_and_other_kinds_share_names_freely
+    an_update_to_a_taken_name_changes_nothing
+    of_many_inserts_of_one_name_one_is_made
+    of_many_updates_to_one_name_one_is_made
+    a_name_is_free_again_when_its_holder_is_purged_or_renamed
+    values_are_opened_in_the_order_asked_and_nothing_is_noted
+    a_note_is_one_audit_entry_and_no_change
+    an_update_with_a_value_ends_the_former_at_once
+    an_update_with_a_secret_makes_the_next_version_and_ends_the_former_at_once
+    an_update_with_a_credential_that_fails_changes_nothing
+    derived_keys_outlive_a_reopening_and_a_rotation_and_differ_by_purpose
+    a_list_of_a_dialect_holds_all_of_it_and_nothing_else
 }
 
 const UNIQUE: [Dialect; 4] = [Dialect::Query, Dialect::Shardimage, Dialect::Cloudpaste, Dialect::Contentive];
@@ -296,7 +295,7 @@ async fn derived_keys_outlive_a_reopening_and_a_rotation_and_differ_by_purpose(m
     rotate_master_key(&it.location, &master_key(1), &master_key(2), fill_random()).await.unwrap();
     (it.store, it.changes) = open(&it.location, master_key(2)).await.unwrap();
     assert_eq!(derive(&it), keys);
-    let other = fixture::sqlite_with(master_key(1), 2).await;
+    let other = it.another(2).await;
     assert_ne!(derive(&other)[0], keys[0], "another installation has other keys");
 }
 

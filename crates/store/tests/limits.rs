@@ -1,5 +1,13 @@
 //! Exactness: what is granted, what is stored, and what a retry takes.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the suite is plain functions, which the macro makes tests of each engine"
+)]
+
+#[macro_use]
+#[path = "fixture/engines.rs"]
+mod engines;
 mod fixture;
 
 use std::sync::Arc;
@@ -8,11 +16,23 @@ use countermark_core::TokenKind;
 use countermark_domain::store::Changed;
 use countermark_domain::store::UseOutcome::{Exhausted, Granted, KeyMismatch, Repeated, Stale};
 
-use fixture::{at, audit, keyed_use, limited, one_use, sqlite, token};
+use fixture::{Fixture, at, audit, keyed_use, limited, one_use, token};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn exactly_the_limit_is_granted_to_many_tasks_and_survives_a_restart() {
-    let mut it = sqlite().await;
+conformance! {
+    exactly_the_limit_is_granted_to_many_tasks_and_survives_a_restart
+    uses_of_one_batch_are_answered_in_order
+    a_cost_is_taken_whole_or_not_at_all
+    a_limit_of_zero_grants_nothing
+    costs_at_the_end_of_numbers_neither_wrap_nor_break_the_counter
+    a_use_decided_on_another_revision_is_not_granted
+    a_retry_takes_no_second_use_and_another_request_is_told_apart
+    the_same_key_twice_in_one_batch_takes_one_use
+    a_refused_use_leaves_its_key_free
+    a_key_is_forgotten_after_a_day_to_the_second
+    a_whole_batch_of_512_tokens_and_keys_is_taken
+}
+
+async fn exactly_the_limit_is_granted_to_many_tasks_and_survives_a_restart(mut it: Fixture) {
     let token = limited(1, 70);
     it.insert(&token).await;
     let mut tasks = tokio::task::JoinSet::new();
@@ -34,9 +54,7 @@ async fn exactly_the_limit_is_granted_to_many_tasks_and_survives_a_restart() {
     assert_eq!(it.used(token.terms.id).await, 70);
 }
 
-#[tokio::test]
-async fn uses_of_one_batch_are_answered_in_order() {
-    let it = sqlite().await;
+async fn uses_of_one_batch_are_answered_in_order(it: Fixture) {
     let (one, other) = (limited(1, 5), limited(2, 1));
     it.insert(&one).await;
     it.insert(&other).await;
@@ -54,9 +72,7 @@ async fn uses_of_one_batch_are_answered_in_order() {
     );
 }
 
-#[tokio::test]
-async fn a_cost_is_taken_whole_or_not_at_all() {
-    let it = sqlite().await;
+async fn a_cost_is_taken_whole_or_not_at_all(it: Fixture) {
     let token = limited(1, 10);
     it.insert(&token).await;
     let batch = [one_use(&token, 8), one_use(&token, 3), one_use(&token, 2), one_use(&token, 1)];
@@ -67,17 +83,13 @@ async fn a_cost_is_taken_whole_or_not_at_all() {
     assert_eq!(it.used(token.terms.id).await, 10);
 }
 
-#[tokio::test]
-async fn a_limit_of_zero_grants_nothing() {
-    let it = sqlite().await;
+async fn a_limit_of_zero_grants_nothing(it: Fixture) {
     let token = limited(1, 0);
     it.insert(&token).await;
     assert_eq!(it.take(&[one_use(&token, 1)]).await, [Exhausted { used: 0 }]);
 }
 
-#[tokio::test]
-async fn costs_at_the_end_of_numbers_neither_wrap_nor_break_the_counter() {
-    let it = sqlite().await;
+async fn costs_at_the_end_of_numbers_neither_wrap_nor_break_the_counter(it: Fixture) {
     let (narrow, wide) = (limited(1, u64::MAX), token(TokenKind::Upload, 2));
     it.insert(&narrow).await;
     it.insert(&wide).await;
@@ -96,9 +108,7 @@ async fn costs_at_the_end_of_numbers_neither_wrap_nor_break_the_counter() {
     assert_eq!(it.take(&[one_use(&wide, 7)]).await, [Granted { used: most }]);
 }
 
-#[tokio::test]
-async fn a_use_decided_on_another_revision_is_not_granted() {
-    let it = sqlite().await;
+async fn a_use_decided_on_another_revision_is_not_granted(it: Fixture) {
     let mut token = limited(1, 5);
     it.insert(&token).await;
     let decided = one_use(&token, 1);
@@ -112,9 +122,7 @@ async fn a_use_decided_on_another_revision_is_not_granted() {
     assert_eq!(it.take(&[one_use(&limited(9, 1), 1)]).await, [Stale], "an unknown token");
 }
 
-#[tokio::test]
-async fn a_retry_takes_no_second_use_and_another_request_is_told_apart() {
-    let it = sqlite().await;
+async fn a_retry_takes_no_second_use_and_another_request_is_told_apart(it: Fixture) {
     let token = limited(1, 3);
     it.insert(&token).await;
     assert_eq!(it.take(&[keyed_use(&token, 1, 1, 1)]).await, [Granted { used: 1 }]);
@@ -123,9 +131,7 @@ async fn a_retry_takes_no_second_use_and_another_request_is_told_apart() {
     assert_eq!(it.used(token.terms.id).await, 2);
 }
 
-#[tokio::test]
-async fn the_same_key_twice_in_one_batch_takes_one_use() {
-    let it = sqlite().await;
+async fn the_same_key_twice_in_one_batch_takes_one_use(it: Fixture) {
     let (token, other) = (limited(1, 5), limited(2, 5));
     it.insert(&token).await;
     it.insert(&other).await;
@@ -142,9 +148,7 @@ async fn the_same_key_twice_in_one_batch_takes_one_use() {
     );
 }
 
-#[tokio::test]
-async fn a_refused_use_leaves_its_key_free() {
-    let it = sqlite().await;
+async fn a_refused_use_leaves_its_key_free(it: Fixture) {
     let mut token = limited(1, 1);
     it.insert(&token).await;
     let batch = [keyed_use(&token, 2, 1, 1), keyed_use(&token, 1, 1, 2)];
@@ -155,9 +159,7 @@ async fn a_refused_use_leaves_its_key_free() {
     assert_eq!(it.take(&[keyed_use(&token, 1, 2, 9)]).await, [Granted { used: 2 }], "across batches");
 }
 
-#[tokio::test]
-async fn a_key_is_forgotten_after_a_day_to_the_second() {
-    let it = sqlite().await;
+async fn a_key_is_forgotten_after_a_day_to_the_second(it: Fixture) {
     let token = limited(1, 5);
     it.insert(&token).await;
     let keyed = [keyed_use(&token, 1, 1, 1)];
@@ -168,9 +170,7 @@ async fn a_key_is_forgotten_after_a_day_to_the_second() {
     assert_eq!(take(1000 + 86_401).await, Repeated { used: 2 }, "the new use has taken the key over");
 }
 
-#[tokio::test]
-async fn a_whole_batch_of_512_tokens_and_keys_is_taken() {
-    let it = sqlite().await;
+async fn a_whole_batch_of_512_tokens_and_keys_is_taken(it: Fixture) {
     let tokens: Vec<_> = (0..8).map(|number| limited(number, 64)).collect();
     for token in &tokens {
         it.insert(token).await;

@@ -5,6 +5,9 @@
     reason = "the suite is plain functions, which the macro makes tests of each engine"
 )]
 
+#[macro_use]
+#[path = "fixture/engines.rs"]
+mod engines;
 mod fixture;
 
 use countermark_core::{
@@ -20,45 +23,33 @@ use zeroize::Zeroizing;
 
 use fixture::{Fixture, at, audit, id, limited, one_use, token};
 
-macro_rules! conformance {
-    ($($engine:ident: $($name:ident)*;)*) => {
-        $(mod $engine { $(
-            #[tokio::test]
-            async fn $name() {
-                super::$name(crate::fixture::$engine().await).await;
-            }
-        )* })*
-    };
-}
-
 conformance! {
-    sqlite:
-        what_is_claimed_is_nobody_elses_until_its_lease_ends
-        a_claim_takes_the_longest_due_of_receivers_that_are_not_busy
-        thousands_for_a_busy_receiver_hide_none_for_another
-        one_receiver_gets_no_more_than_its_share_under_however_many_addresses
-        a_replay_outlives_an_attempt_that_began_before_it
-        an_attempt_that_began_before_a_410_does_not_undo_it
-        what_is_first_due_is_told_and_not_what_was_written_first
-        what_an_attempt_came_to_reads_back
-        what_was_delivered_stays_so_whatever_a_late_record_says
-        a_receiver_that_is_gone_gets_no_more_of_that_token_until_it_takes_a_replay
-        lists_are_newest_first_and_filter_by_every_member
-        what_ended_long_ago_is_forgotten_and_nothing_else
-        secrets_follow_each_other_and_the_first_one_is_made_once
-        three_secrets_sign_at_most_and_those_long_ended_are_forgotten
-        a_limit_is_told_to_be_near_and_reached_by_the_very_uses_that_make_it_so
-        one_use_can_make_a_limit_near_and_reached_at_once
-        a_changed_limit_is_told_anew_and_an_unchanged_one_is_not
-        what_was_told_of_a_limit_is_not_told_again_when_uses_go_back
-        a_limit_lowered_to_the_uses_is_told_to_be_reached
-        a_refused_use_tells_nothing
-        a_revocation_tells_of_each_token_that_it_ends_once
-        a_purge_tells_of_a_token_that_was_still_live
-        an_expiry_is_told_once_and_a_new_one_again
-        an_expiry_that_has_passed_is_not_told_to_be_near
-        a_call_whose_actor_has_changed_puts_nothing_into_the_outbox
-        whoever_waits_for_notifications_is_woken_by_a_new_one;
+    what_is_claimed_is_nobody_elses_until_its_lease_ends
+    a_claim_takes_the_longest_due_of_receivers_that_are_not_busy
+    thousands_for_a_busy_receiver_hide_none_for_another
+    one_receiver_gets_no_more_than_its_share_under_however_many_addresses
+    a_replay_outlives_an_attempt_that_began_before_it
+    an_attempt_that_began_before_a_410_does_not_undo_it
+    what_is_first_due_is_told_and_not_what_was_written_first
+    what_an_attempt_came_to_reads_back
+    what_was_delivered_stays_so_whatever_a_late_record_says
+    a_receiver_that_is_gone_gets_no_more_of_that_token_until_it_takes_a_replay
+    lists_are_newest_first_and_filter_by_every_member
+    what_ended_long_ago_is_forgotten_and_nothing_else
+    secrets_follow_each_other_and_the_first_one_is_made_once
+    three_secrets_sign_at_most_and_those_long_ended_are_forgotten
+    a_limit_is_told_to_be_near_and_reached_by_the_very_uses_that_make_it_so
+    one_use_can_make_a_limit_near_and_reached_at_once
+    a_changed_limit_is_told_anew_and_an_unchanged_one_is_not
+    what_was_told_of_a_limit_is_not_told_again_when_uses_go_back
+    a_limit_lowered_to_the_uses_is_told_to_be_reached
+    a_refused_use_tells_nothing
+    a_revocation_tells_of_each_token_that_it_ends_once
+    a_purge_tells_of_a_token_that_was_still_live
+    an_expiry_is_told_once_and_a_new_one_again
+    an_expiry_that_has_passed_is_not_told_to_be_near
+    a_call_whose_actor_has_changed_puts_nothing_into_the_outbox
+    whoever_waits_for_notifications_is_woken_by_a_new_one
 }
 
 const HOOK: &str = "https://hooks.example/a?key=1";
@@ -188,7 +179,7 @@ async fn thousands_for_a_busy_receiver_hide_none_for_another(it: Fixture) {
     it.enqueue(new(1, None)).await;
     it.sql(
         "WITH RECURSIVE count_up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count_up WHERE n < 4097)
-         INSERT INTO notifications SELECT 'ntf_' || printf('%022d', n), 'https://busy.example/' || n,
+         INSERT INTO notifications SELECT 'ntf_' || n, 'https://busy.example/' || n,
              'busy.example:443', 'test.ping', NULL, '{}', 'pending', 1, 0, 0, 0, 1, NULL FROM count_up",
     )
     .await;

@@ -1,5 +1,13 @@
 //! The few rules that SQL repeats are the ones of the core.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the suite is plain functions, which the macro makes tests of each engine"
+)]
+
+#[macro_use]
+#[path = "fixture/engines.rs"]
+mod engines;
 mod fixture;
 
 use countermark_core::{Status, Token};
@@ -8,7 +16,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use fixture::{at, limited, sqlite};
+use fixture::{Fixture, at, limited};
+
+conformance! {
+    the_status_filter_agrees_with_the_core
+    the_guarded_statement_grants_what_the_core_allows
+}
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -62,9 +75,7 @@ fn tokens() -> Vec<Token> {
         .collect()
 }
 
-#[tokio::test]
-async fn the_status_filter_agrees_with_the_core() {
-    let it = sqlite().await;
+async fn the_status_filter_agrees_with_the_core(it: Fixture) {
     let tokens = tokens();
     for token in &tokens {
         it.insert(token).await;
@@ -88,11 +99,10 @@ async fn the_status_filter_agrees_with_the_core() {
     assert!(seen > 30, "the cases reach every status: {seen}");
 }
 
-#[tokio::test]
-async fn the_guarded_statement_grants_what_the_core_allows() {
+async fn the_guarded_statement_grants_what_the_core_allows(engine: Fixture) {
     for now in [8, 10, 12].map(at) {
         for cost in 1..3 {
-            let it = sqlite().await;
+            let it = engine.another(0).await;
             let tokens = tokens();
             for token in &tokens {
                 it.insert(token).await;

@@ -18,26 +18,25 @@ use countermark_domain::store::{
 };
 use proptest::prelude::*;
 
-use fixture::{Fixture, at, audit, id, key, limited, one_use, sqlite, token};
+use fixture::{Fixture, at, audit, id, key, limited, one_use, token};
 
 conformance! {
-    sqlite:
-        an_upload_reads_back_as_it_began
-        a_completed_upload_keeps_its_use_and_its_report
-        an_aborted_upload_gives_exactly_one_use_back
-        each_end_is_final_and_its_repetition_changes_nothing
-        no_upload_begins_beyond_the_limit_or_on_a_token_that_has_changed
-        a_token_without_a_limit_counts_and_gives_back_too
-        reservations_are_capped_and_an_end_makes_room
-        one_key_begins_one_upload
-        a_key_whose_use_was_given_back_stays_used_up
-        a_key_is_free_again_after_a_day_to_the_second
-        a_deadline_aborts_for_a_server_and_completes_for_a_holder
-        a_deadline_holds_before_anybody_has_come_by
-        uploads_are_forgotten_a_week_after_their_end
-        a_purged_token_takes_its_uploads_with_it
-        every_outcome_tells_how_the_counters_stand
-        the_sweep_waits_for_reservations;
+    an_upload_reads_back_as_it_began
+    a_completed_upload_keeps_its_use_and_its_report
+    an_aborted_upload_gives_exactly_one_use_back
+    each_end_is_final_and_its_repetition_changes_nothing
+    no_upload_begins_beyond_the_limit_or_on_a_token_that_has_changed
+    a_token_without_a_limit_counts_and_gives_back_too
+    reservations_are_capped_and_an_end_makes_room
+    one_key_begins_one_upload
+    a_key_whose_use_was_given_back_stays_used_up
+    a_key_is_free_again_after_a_day_to_the_second
+    a_deadline_aborts_for_a_server_and_completes_for_a_holder
+    a_deadline_holds_before_anybody_has_come_by
+    uploads_are_forgotten_a_week_after_their_end
+    a_purged_token_takes_its_uploads_with_it
+    every_outcome_tells_how_the_counters_stand
+    the_sweep_waits_for_reservations
 }
 
 const DEADLINE: u64 = 2000;
@@ -517,8 +516,7 @@ const fn ended_name(ended: &UploadEnded) -> &'static str {
     }
 }
 
-async fn play(limit: u64, steps: Vec<Step>) {
-    let it = sqlite().await;
+async fn play(it: Fixture, limit: u64, steps: Vec<Step>) {
     let token = limited(1, limit);
     it.insert(&token).await;
     let mut model =
@@ -587,6 +585,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(play(limit, steps));
+        runtime.block_on(async {
+            play(fixture::sqlite().await, limit, steps.clone()).await;
+            play(fixture::postgres().await, limit, steps).await;
+        });
     }
 }

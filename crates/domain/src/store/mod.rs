@@ -73,7 +73,8 @@ pub trait ChangeListener: Send + Sync {
 /// Why the store could not answer. "Not found" is never an error.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be read or written now; nothing of the call has been kept. The text is for the log.
+    /// The database cannot be read or written now; nothing of the call has been kept, unless the connection was lost
+    /// while it was being committed: uses may then be counted that were not granted. The text is for the log.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The API key that acts is no longer what it was when the call was permitted; nothing has been done.
@@ -349,7 +350,7 @@ pub struct AuditFilter {
 /// Where tokens are kept.
 ///
 /// Every write method appends its audit entry, takes its [`Position`], bumps revisions and tells the listener itself,
-/// in one transaction each; an error means that nothing of it has been kept.
+/// in one transaction each; an error means that nothing of it has been kept, but see [`StoreError::Unavailable`].
 #[async_trait]
 pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// The keyed digest by which a presented value is found; no I/O.

@@ -88,8 +88,14 @@ impl Failure {
             | OpenError::RotationUnfinished
             | OpenError::NewerSchema { .. }
             | OpenError::ForeignDatabase(_)
+            | OpenError::ForeignSchema(_)
+            | OpenError::NotDurable { .. }
+            | OpenError::NoBackup
             | OpenError::Linked(_) => Exit::Refused,
-            OpenError::Missing(_) | OpenError::File { .. } | OpenError::Store(_) => Exit::Unreachable,
+            OpenError::Missing(_)
+            | OpenError::NoInstallation
+            | OpenError::File { .. }
+            | OpenError::Store(_) => Exit::Unreachable,
         };
         Self { exit, message: error.to_string(), problem: None }
     }

@@ -3,11 +3,11 @@
 use countermark_core::UnixSeconds;
 use countermark_domain::store::{Attempted, Claim, DueNotification, Next, NotificationState, StoreError};
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::{Reader, signed};
 use super::unavailable;
-use super::writer::Verdict;
+use crate::record::due_notification;
+use crate::row::signed;
+use crate::verdict::Verdict;
 
 /// Looks at the longest due only, in their index alone, which SQLite would pass over for that of the states: the writing
 /// thread is not to be held up by a long queue.
@@ -60,23 +60,10 @@ pub(super) async fn claim(
             .await
             .map_err(unavailable)?;
         if !rows.is_empty() {
-            return rows.iter().map(read).collect::<Result<_, _>>().map(Verdict::Keep);
+            return rows.iter().map(|row| due_notification(row)).collect::<Result<_, _>>().map(Verdict::Keep);
         }
     }
     Ok(Verdict::Undo(Vec::new()))
-}
-
-fn read(row: &SqliteRow) -> Result<DueNotification, StoreError> {
-    let reader = Reader::new(row, "notifications", "id");
-    Ok(DueNotification {
-        id: reader.parsed("id")?,
-        address: reader.column("address")?,
-        receiver: reader.column("receiver")?,
-        body: reader.column("body")?,
-        token: reader.optional_token_id("token")?,
-        round: reader.unsigned("round")?,
-        failures: u32::try_from(reader.unsigned("failures")?).map_err(|_| reader.corrupt("failures"))?,
-    })
 }
 
 pub(super) async fn record(connection: &mut SqliteConnection, attempt: &Attempted) -> Result<(), StoreError> {

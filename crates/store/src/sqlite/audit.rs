@@ -1,11 +1,11 @@
 //! The audit log.
 
-use countermark_core::{TokenId, UnixSeconds};
 use countermark_domain::store::{AuditEntry, AuditFilter, AuditRecord, StoreError};
 use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
 
-use super::row::{Reader, signed};
 use super::unavailable;
+use crate::record;
+use crate::row::signed;
 
 pub(crate) async fn append(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), StoreError> {
     demand_actor(connection, entry).await?;
@@ -42,20 +42,6 @@ async fn demand_actor(connection: &mut SqliteConnection, entry: &AuditEntry) -> 
     if unchanged { Ok(()) } else { Err(StoreError::ActorChanged) }
 }
 
-/// The entry of a token that the installation itself removes.
-pub(crate) fn of_sweep(token: TokenId, at: UnixSeconds) -> AuditEntry {
-    AuditEntry {
-        at,
-        actor: None,
-        actor_revision: None,
-        action: "token.sweep",
-        token: Some(token),
-        address: None,
-        request_id: None,
-        members: Vec::new(),
-    }
-}
-
 pub(crate) async fn read(readers: &SqlitePool, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
     let mut query = QueryBuilder::new(
         "SELECT number, at, actor, action, token, address, request_id, members FROM audit_log WHERE true",
@@ -74,19 +60,5 @@ pub(crate) async fn read(readers: &SqlitePool, filter: &AuditFilter) -> Result<V
     }
     query.push(" ORDER BY number DESC LIMIT ").push_bind(filter.at_most);
     let rows = query.build().fetch_all(readers).await.map_err(unavailable)?;
-    rows.iter()
-        .map(|row| {
-            let reader = Reader::new(row, "audit_log", "number");
-            Ok(AuditRecord {
-                number: reader.unsigned("number")?,
-                at: reader.instant("at")?,
-                actor: reader.optional_token_id("actor")?,
-                action: reader.column("action")?,
-                token: reader.optional_token_id("token")?,
-                address: reader.column("address")?,
-                request_id: reader.column("request_id")?,
-                members: reader.json("members")?,
-            })
-        })
-        .collect()
+    rows.iter().map(|row| record::audit(row)).collect()
 }

@@ -7,15 +7,16 @@ use countermark_domain::store::{
     AuditEntry, Change, Changed, IDEMPOTENCY_SECONDS, Inserted, KeptAnswer, NewCredential, Position,
     StoreError,
 };
-use sqlx::sqlite::SqliteQueryResult;
-use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
+use sqlx::sqlite::{SqliteQueryResult, SqliteRow};
+use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::credential::{self, Stored};
-use super::notice::{self, Told};
-use super::row::{Reader, signed};
-use super::writer::Verdict;
-use super::{Vault, audit, idempotency, unavailable};
-use crate::record;
+use super::{audit, idempotency, notice, unavailable};
+use crate::notice::Told;
+use crate::record::{self, TokenColumns};
+use crate::row::{Reader, seconds, signed};
+use crate::vault::Vault;
+use crate::verdict::Verdict;
 
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
@@ -90,30 +91,30 @@ async fn insert_rows(
 
 /// Whether the name was free.
 async fn insert_token(connection: &mut SqliteConnection, token: &Token) -> Result<bool, StoreError> {
-    let about = &token.about;
+    let (about, columns) = (&token.about, TokenColumns::of(token));
     let done = sqlx::query(
         "INSERT INTO access_tokens (id, name, description, owner, labels, not_before, terms, auto_delete, sweep_at,
                                     recoverable, preview, dialect, created_at, updated_at, created_by, notify,
                                     expiring_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )
-    .bind(token.terms.id.to_string())
+    .bind(columns.id)
     .bind(&about.name)
     .bind(&about.description)
     .bind(token.terms.owner.as_deref())
-    .bind(labels(token))
-    .bind(optional(token.terms.not_before))
-    .bind(record::to_json(&token.terms.purpose))
+    .bind(columns.labels)
+    .bind(seconds(token.terms.not_before))
+    .bind(columns.terms)
     .bind(about.auto_delete)
-    .bind(sweep_at(token))
+    .bind(columns.sweep_at)
     .bind(about.recoverable)
     .bind(&about.preview)
     .bind(token.terms.dialect.name())
     .bind(signed(about.created_at.get()))
     .bind(signed(about.updated_at.get()))
     .bind(about.created_by.map(|id| id.to_string()))
-    .bind(notify(token))
-    .bind(optional(notice::expiring_at(token)))
+    .bind(columns.notify)
+    .bind(columns.expiring_at)
     .execute(connection)
     .await;
     name_was_free(done)
@@ -128,11 +129,11 @@ async fn insert_counters(connection: &mut SqliteConnection, token: &Token) -> Re
     .bind(token.terms.id.to_string())
     .bind(signed(token.terms.revision))
     .bind(token.terms.enabled)
-    .bind(optional(token.terms.revoked_at))
-    .bind(optional(token.terms.expiry))
+    .bind(seconds(token.terms.revoked_at))
+    .bind(seconds(token.terms.expiry))
     .bind(token.terms.limit.map(signed))
     .bind(signed(token.usage.used))
-    .bind(optional(token.usage.last_used_at))
+    .bind(seconds(token.usage.last_used_at))
     .bind(Told::default().notice_at(token, token.usage.used).map(signed))
     .bind(signed(token.usage.given_back))
     .execute(connection)
@@ -168,7 +169,7 @@ pub(crate) async fn update(
     .bind(token.terms.id.to_string())
     .bind(signed(token.terms.revision))
     .bind(token.terms.enabled)
-    .bind(optional(token.terms.expiry))
+    .bind(seconds(token.terms.expiry))
     .bind(token.terms.limit.map(signed))
     .bind(told.notice_at(token, used).map(signed))
     .bind(told.near)
@@ -198,7 +199,7 @@ pub(crate) async fn update(
 
 /// Whether the name was free.
 async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Result<bool, StoreError> {
-    let about = &token.about;
+    let (about, columns) = (&token.about, TokenColumns::of(token));
     let done = sqlx::query(
         "UPDATE access_tokens
          SET name = ?2, description = ?3, owner = ?4, labels = ?5, not_before = ?6, terms = ?7, auto_delete = ?8,
@@ -206,18 +207,18 @@ async fn update_token(connection: &mut SqliteConnection, token: &Token) -> Resul
              expiring_at = iif(?12 IS expiring_told, NULL, ?12)
          WHERE id = ?1",
     )
-    .bind(token.terms.id.to_string())
+    .bind(columns.id)
     .bind(&about.name)
     .bind(&about.description)
     .bind(token.terms.owner.as_deref())
-    .bind(labels(token))
-    .bind(optional(token.terms.not_before))
-    .bind(record::to_json(&token.terms.purpose))
+    .bind(columns.labels)
+    .bind(seconds(token.terms.not_before))
+    .bind(columns.terms)
     .bind(about.auto_delete)
-    .bind(sweep_at(token))
+    .bind(columns.sweep_at)
     .bind(signed(about.updated_at.get()))
-    .bind(notify(token))
-    .bind(optional(notice::expiring_at(token)))
+    .bind(columns.notify)
+    .bind(columns.expiring_at)
     .execute(connection)
     .await;
     name_was_free(done)
@@ -351,12 +352,12 @@ async fn descendants(
         .fetch_all(executor)
         .await
         .map_err(unavailable)?;
-    let read = |row| {
+    let read = |row: &SqliteRow| {
         let reader = Reader::new(row, "access_tokens", "id");
         Ok(Descendant {
             id: reader.token_id("id")?,
             revision: reader.unsigned("revision")?,
-            is_live: row.try_get("is_live").map_err(unavailable)?,
+            is_live: reader.column("is_live")?,
         })
     };
     rows.iter().map(read).collect()
@@ -477,7 +478,7 @@ pub(crate) async fn sweep(
     }
     let count = swept.len() as u64;
     for token in &swept {
-        audit::append(connection, &audit::of_sweep(*token, now)).await?;
+        audit::append(connection, &record::audit_of_sweep(*token, now)).await?;
     }
     let change = announce(connection, swept, Vec::new()).await?;
     Ok(Verdict::Announce(count, change))
@@ -496,21 +497,4 @@ async fn announce(
     .map_err(unavailable)?;
     let position = Reader::new(&row, "installation", "change_position").unsigned("change_position")?;
     Ok(Change { position: Position(position), tokens, values })
-}
-
-fn labels(token: &Token) -> String {
-    serde_json::to_string(&token.about.labels).expect("a map of strings serialises")
-}
-
-fn notify(token: &Token) -> Option<String> {
-    let notify = token.about.notify.as_ref()?;
-    Some(serde_json::to_string(notify).expect("lists of strings serialise"))
-}
-
-fn sweep_at(token: &Token) -> Option<i64> {
-    if token.about.auto_delete { optional(token.terms.expiry) } else { None }
-}
-
-fn optional(instant: Option<UnixSeconds>) -> Option<i64> {
-    instant.map(|it| signed(it.get()))
 }

@@ -4,10 +4,10 @@ use countermark_core::{KeyVersion, TokenId, TokenKind, UnixSeconds, ValueDigest}
 use countermark_domain::store::{AuditEntry, NewCredential, Revealed, StoreError};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::row::{Reader, signed};
-use super::token::{secret_cell, secret_row, value_cell, value_row};
-use super::writer::Verdict;
-use super::{Vault, audit, unavailable};
+use super::{audit, unavailable};
+use crate::row::{Reader, signed};
+use crate::vault::{Vault, secret_cell, secret_row, value_cell, value_row};
+use crate::verdict::Verdict;
 
 /// What became of a new credential.
 pub(crate) enum Stored {
@@ -201,7 +201,7 @@ async fn open_value(
     .map_err(unavailable)?;
     let Some(row) = row else { return Ok(None) };
     let reader = Reader::new(&row, "token_values", "digest");
-    let Some(sealed) = reader.column::<Option<&[u8]>>("sealed")? else { return Ok(None) };
+    let Some(sealed) = reader.optional::<&[u8]>("sealed")? else { return Ok(None) };
     let name = value_row(&id.to_string(), &reader.digest("digest")?);
     let text = vault.open_text(value_cell(&name), reader.unsigned("master_key_version")?, sealed)?;
     Ok(Some(Revealed { text, key_version: None }))

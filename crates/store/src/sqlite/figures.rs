@@ -6,9 +6,9 @@ use countermark_core::{TokenId, UnixSeconds};
 use countermark_domain::store::{Booked, HourlyDecisions, HourlyUse, Statistics, StoreError};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::row::{Reader, signed};
-use super::writer::Verdict;
 use super::{take, unavailable};
+use crate::row::{Reader, signed};
+use crate::verdict::Verdict;
 
 /// A token may be purged between the use and its booking: then there is nothing to book on.
 const BOOK_TOKENS: &str = "

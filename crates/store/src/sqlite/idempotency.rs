@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use countermark_core::UnixSeconds;
 use countermark_domain::store::{IDEMPOTENCY_SECONDS, IdempotencyKey, KeptAnswer, Recalled, StoreError};
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 
-use super::row::{Reader, hex, signed};
-use super::{Vault, unavailable};
-use crate::seal::Cell;
+use super::unavailable;
+use crate::row::{Reader, hex, signed};
+use crate::vault::{Vault, answer_cell};
 
 /// Of these keys those that are remembered at `now`: the digest of the request by scope.
 pub(crate) async fn live(
@@ -119,11 +119,6 @@ pub(crate) async fn recall(
     }
     let id = hex(&key.scope);
     let cell = answer_cell(&id);
-    let answer: Vec<u8> = row.try_get("answer").map_err(|_| cell.corrupt())?;
-    Ok(Recalled::Answer(vault.open(cell, reader.unsigned("master_key_version")?, &answer)?))
-}
-
-/// The place of a sealed answer; `row` is the scope in hexadecimal.
-pub(crate) fn answer_cell(row: &str) -> Cell<'_> {
-    Cell { table: "idempotency_keys", column: "answer", row }
+    let answer: &[u8] = reader.column("answer")?;
+    Ok(Recalled::Answer(vault.open(cell, reader.unsigned("master_key_version")?, answer)?))
 }

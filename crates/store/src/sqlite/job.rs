@@ -6,7 +6,7 @@ use countermark_domain::store::{Change, StoreError};
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
-use super::writer::Verdict;
+use crate::verdict::Verdict;
 
 /// The work of one Store method, in two steps: what it has come to is true only once it is committed.
 pub(super) trait Job: Send {

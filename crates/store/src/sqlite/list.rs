@@ -4,9 +4,11 @@ use countermark_core::{Dialect, Status, Token, TokenKind, UnixSeconds};
 use countermark_domain::store::{ListFilter, StoreError};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
-use super::row::signed;
-use super::token::{self, token_columns};
-use super::{Vault, unavailable};
+use super::token::token_columns;
+use super::unavailable;
+use crate::record;
+use crate::row::signed;
+use crate::vault::Vault;
 
 const SELECT: &str = concat!(
     "SELECT ",
@@ -44,7 +46,7 @@ pub(crate) async fn list(
     }
     query.push(" ORDER BY substr(t.id, 4) DESC, t.id DESC LIMIT ").push_bind(filter.at_most);
     let rows = query.build().fetch_all(readers).await.map_err(unavailable)?;
-    rows.iter().map(|row| token::read(row, vault)).collect()
+    rows.iter().map(|row| record::token(row, vault)).collect()
 }
 
 fn push_exact(query: &mut QueryBuilder<Sqlite>, filter: &ListFilter) {

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::migrate::{self, Migrated};
-use super::{files, installation, unavailable};
-use crate::{Facts, OpenError};
+use super::{files, installation, migrate, unavailable};
+use crate::{Facts, Migrated, OpenError};
 
 /// Brings the schema up to this version, under the lock of the database.
 pub(crate) async fn migrate(path: &Path) -> Result<Migrated, OpenError> {

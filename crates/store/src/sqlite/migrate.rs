@@ -6,7 +6,7 @@ use countermark_domain::store::StoreError;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::unavailable;
-use crate::OpenError;
+use crate::{Migrated, OpenError};
 
 /// Every migration in order; `PRAGMA user_version` counts those that have run.
 pub(crate) const MIGRATIONS: &[&str] = &[
@@ -18,15 +18,6 @@ pub(crate) const MIGRATIONS: &[&str] = &[
 
 /// "CMrk": marks a file as ours in the header of the database.
 const APPLICATION_ID: i64 = 0x434d_726b;
-
-/// Which schema a database had and has now; 0 = empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Migrated {
-    /// Number of migrations that had run before.
-    pub from: u32,
-    /// Number of migrations that have run now.
-    pub to: u32,
-}
 
 /// Runs what has not run yet.
 pub(crate) async fn migrate(

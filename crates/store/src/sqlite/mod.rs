@@ -18,7 +18,6 @@ mod notification_secret;
 #[cfg(test)]
 mod plan_tests;
 pub(crate) mod rotate;
-mod row;
 mod take;
 mod token;
 mod upload;
@@ -30,7 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countermark_core::{NotificationId, Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::store::{
     AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
     Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
@@ -41,49 +40,11 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use self::change::Regeneration;
-use self::row::{Reader, signed};
-use self::writer::{Verdict, WriterHandle};
-use crate::seal::{Cell, Digester, Sealer};
+use self::writer::WriterHandle;
+use crate::row::{Reader, signed};
+use crate::vault::Vault;
+use crate::verdict::Verdict;
 use crate::{OpenError, Settings};
-
-/// The opened keys of an installation.
-pub(crate) struct Vault {
-    sealer: Sealer,
-    digester: Digester,
-}
-
-impl Vault {
-    /// Opens what a row holds sealed under the version that it names.
-    fn open(&self, cell: Cell<'_>, version: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        self.demand(cell, version)?;
-        self.sealer.open(cell, sealed)
-    }
-
-    fn open_text(
-        &self,
-        cell: Cell<'_>,
-        version: u64,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<String>, StoreError> {
-        self.demand(cell, version)?;
-        self.sealer.open_text(cell, sealed)
-    }
-
-    /// The id of a notification that is written at `now`.
-    fn new_notification_id(&self, now: UnixSeconds) -> NotificationId {
-        let mut random = [0; 10];
-        self.sealer.fill_random(&mut random);
-        NotificationId::from_parts(now.get() * 1000, random)
-    }
-
-    fn demand(&self, cell: Cell<'_>, version: u64) -> Result<(), StoreError> {
-        if version == u64::from(self.sealer.version()) {
-            Ok(())
-        } else {
-            Err(Cell { column: "master_key_version", ..cell }.corrupt())
-        }
-    }
-}
 
 /// A [`Store`] in one SQLite file.
 pub(crate) struct SqliteStore {

@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use countermark_core::{NotificationId, UnixSeconds};
 use countermark_domain::store::{
     Attempt, Attempted, AuditEntry, Claim, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
-    NewNotification, Notification, NotificationFilter, NotificationSecret, NotificationState,
-    NotificationStore, Outbox, StoreError,
+    NewNotification, Notification, NotificationFilter, NotificationSecret, NotificationStore, Outbox,
+    StoreError,
 };
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
 use zeroize::Zeroizing;
 
-use super::row::{Reader, signed};
-use super::writer::Verdict;
 use super::{SqliteStore, attempt, audit, notice, notification_secret as secret, unavailable};
+use crate::record;
+use crate::row::{Reader, signed};
+use crate::verdict::Verdict;
 
 #[async_trait]
 impl NotificationStore for SqliteStore {
@@ -226,11 +226,8 @@ async fn list(readers: &SqlitePool, filter: &NotificationFilter) -> Result<Vec<N
     }
     query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.at_most);
     let rows = query.build().fetch_all(readers).await.map_err(unavailable)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| record::notification(row)).collect()
 }
-
-/// An attempt as the query hands it over: number, beginning, status, reason, milliseconds.
-type AttemptColumns = (u64, UnixSeconds, Option<u16>, Option<String>, u64);
 
 async fn find(
     readers: &SqlitePool,
@@ -245,27 +242,5 @@ async fn find(
     query.push_bind(id.to_string());
     let row = query.build().fetch_optional(readers).await.map_err(unavailable)?;
     let Some(row) = row else { return Ok(None) };
-    let outcomes: Vec<AttemptColumns> = Reader::new(&row, "notification_attempts", "id").json("outcomes")?;
-    let attempts = outcomes
-        .into_iter()
-        .map(|(number, at, status, reason, millis)| Attempt { number, at, status, reason, millis })
-        .collect();
-    Ok(Some((read(&row)?, attempts)))
-}
-
-fn read(row: &SqliteRow) -> Result<Notification, StoreError> {
-    let reader = Reader::new(row, "notifications", "id");
-    let state: &str = reader.column("state")?;
-    Ok(Notification {
-        id: reader.parsed("id")?,
-        address: reader.column("address")?,
-        event: reader.column("event")?,
-        token: reader.optional_token_id("token")?,
-        body: reader.column("body")?,
-        state: NotificationState::from_name(state).ok_or_else(|| reader.corrupt("state"))?,
-        created_at: reader.instant("created_at")?,
-        attempts: reader.unsigned("attempts")?,
-        next_attempt_at: reader.optional_instant("next_attempt_at")?,
-        ended_at: reader.optional_instant("ended_at")?,
-    })
+    Ok(Some((record::notification(&row)?, record::attempts(&row)?)))
 }

@@ -5,15 +5,11 @@ use countermark_domain::store::{AuditEntry, NotificationSecret, StoreError};
 use sqlx::{SqliteConnection, SqlitePool};
 use zeroize::Zeroizing;
 
-use super::row::{Reader, signed};
-use super::writer::Verdict;
-use super::{Vault, audit, unavailable};
-use crate::seal::Cell;
-
-/// The place of a sealed secret; `row` is its version.
-pub(crate) fn secret_cell(row: &str) -> Cell<'_> {
-    Cell { table: "notification_secrets", column: "sealed", row }
-}
+use super::{audit, unavailable};
+use crate::record;
+use crate::row::{Reader, signed};
+use crate::vault::{Vault, notification_secret_cell};
+use crate::verdict::Verdict;
 
 pub(super) async fn read(readers: &SqlitePool, vault: &Vault) -> Result<Vec<NotificationSecret>, StoreError> {
     let rows = sqlx::query(
@@ -23,19 +19,7 @@ pub(super) async fn read(readers: &SqlitePool, vault: &Vault) -> Result<Vec<Noti
     .fetch_all(readers)
     .await
     .map_err(unavailable)?;
-    let read = |row| {
-        let reader = Reader::new(row, "notification_secrets", "version");
-        let version = reader.unsigned("version")?;
-        let (name, sealed) = (version.to_string(), reader.column::<Vec<u8>>("sealed")?);
-        let key_version = reader.unsigned("master_key_version")?;
-        Ok(NotificationSecret {
-            version,
-            text: vault.open_text(secret_cell(&name), key_version, &sealed)?,
-            created_at: reader.instant("created_at")?,
-            valid_until: reader.optional_instant("valid_until")?,
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| record::notification_secret(row, vault)).collect()
 }
 
 pub(super) async fn found(
@@ -129,7 +113,7 @@ async fn insert(
     )
     .bind(signed(version))
     .bind(signed(now.get()))
-    .bind(vault.sealer.seal(secret_cell(&version.to_string()), text.as_bytes()))
+    .bind(vault.sealer.seal(notification_secret_cell(&version.to_string()), text.as_bytes()))
     .bind(vault.sealer.version())
     .execute(connection)
     .await

@@ -1,61 +1,27 @@
-//! Sealing everything anew under another master key, in steps that may be interrupted anywhere.
-//!
-//! While it is under way the installation carries the check values of both keys. Each row tells by its own version
-//! which of them seals it, so a repetition goes on where the former run stopped.
+//! Sealing everything anew under another master key.
 
 use std::fs::File;
 use std::path::Path;
 
 use countermark_domain::store::StoreError;
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::installation::{self, DIGEST_KEY};
-use super::row::{hex, signed};
-use super::token::{secret_cell, value_cell, value_row};
-use super::{files, idempotency, migrate, notification_secret, unavailable};
+use super::{files, installation, migrate, unavailable};
 use crate::OpenError;
-use crate::seal::{FillRandom, MasterKey, Sealer};
-
-/// Rows that one transaction seals anew.
-const STEP: i64 = 500;
+use crate::rotation::{Keys, Part, STEP, SealedAnew, SealedTable};
+use crate::row::signed;
+use crate::seal::{FillRandom, MasterKey};
+use crate::vault::check_value;
 
 /// A rotation of the master key under way. It holds the lock of the database.
-pub struct Rotation {
+pub(crate) struct SqliteRotation {
     connection: SqliteConnection,
-    old: Sealer,
-    new: Sealer,
+    keys: Keys,
     _lock: File,
 }
 
-/// The tables with sealed columns: how rows of the old version are read, and how one is written back.
-const TABLES: [(&str, &str); 4] = [
-    (
-        "SELECT token, version AS part, sealed FROM signing_secrets WHERE master_key_version = ?1 LIMIT ?2",
-        "UPDATE signing_secrets SET sealed = ?3, master_key_version = ?4 WHERE token = ?1 AND version = ?2",
-    ),
-    (
-        "SELECT token, digest AS part, sealed FROM token_values
-         WHERE master_key_version = ?1 AND sealed IS NOT NULL LIMIT ?2",
-        "UPDATE token_values SET sealed = ?3, master_key_version = ?4 WHERE token = ?1 AND digest = ?2",
-    ),
-    (
-        "SELECT '' AS token, scope AS part, answer AS sealed FROM idempotency_keys
-         WHERE master_key_version = ?1 AND answer IS NOT NULL LIMIT ?2",
-        "UPDATE idempotency_keys SET answer = ?3, master_key_version = ?4 WHERE ?1 = '' AND scope = ?2",
-    ),
-    (
-        "SELECT '' AS token, version AS part, sealed FROM notification_secrets
-         WHERE master_key_version = ?1 LIMIT ?2",
-        "UPDATE notification_secrets SET sealed = ?3, master_key_version = ?4 WHERE ?1 = '' AND version = ?2",
-    ),
-];
-
-impl Rotation {
-    /// Begins a rotation or takes up an interrupted one; `None` if the database is sealed under `new` already.
-    ///
-    /// # Errors
-    /// [`OpenError::WrongMasterKey`] unless the keys are those of the database or of the interrupted rotation.
-    pub async fn begin(
+impl SqliteRotation {
+    pub(crate) async fn begin(
         path: &Path,
         old: &MasterKey,
         new: &MasterKey,
@@ -69,30 +35,18 @@ impl Rotation {
         let Some(seals) = installation::seals(&mut connection).await? else {
             return Err(OpenError::Missing(path.to_owned()));
         };
-        if installation::fits(&Sealer::new(new, seals.version, fill_random.clone()), &seals.check) {
-            return Ok(None);
-        }
-        let old = Sealer::new(old, seals.version, fill_random.clone());
-        let new = Sealer::new(new, seals.version + 1, fill_random);
-        let new_fits = seals.next_check.as_ref().is_none_or(|check| installation::fits(&new, check));
-        if !installation::fits(&old, &seals.check) || !new_fits {
-            return Err(OpenError::WrongMasterKey);
-        }
+        let Some(keys) = Keys::of(&seals, old, new, fill_random)? else { return Ok(None) };
         if seals.next_check.is_none() {
             sqlx::query("UPDATE installation SET next_key_check = ?1")
-                .bind(installation::check_value(&new))
+                .bind(check_value(&keys.new))
                 .execute(&mut connection)
                 .await
                 .map_err(unavailable)?;
         }
-        Ok(Some(Self { connection, old, new, _lock: lock }))
+        Ok(Some(Self { connection, keys, _lock: lock }))
     }
 
-    /// Seals some hundreds of rows anew; the last step makes the new key the only one. Whether there is more to do.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] for a row that neither key opens: nothing of the step is kept.
-    pub async fn step(&mut self) -> Result<bool, StoreError> {
+    pub(crate) async fn step(&mut self) -> Result<bool, StoreError> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await.map_err(unavailable)?;
         let result = self.step_within().await;
         let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -100,21 +54,21 @@ impl Rotation {
         result
     }
 
-    /// Closes the database.
-    pub async fn close(self) -> Result<(), StoreError> {
+    pub(crate) async fn close(self) -> Result<(), StoreError> {
         self.connection.close().await.map_err(unavailable)
     }
 
     async fn step_within(&mut self) -> Result<bool, StoreError> {
-        for (index, (select, update)) in TABLES.into_iter().enumerate() {
-            let rows = sqlx::query(select)
-                .bind(self.old.version())
+        for table in SealedTable::ALL {
+            let rows = sqlx::query(table.select())
+                .bind(self.keys.old.version())
                 .bind(STEP)
                 .fetch_all(&mut self.connection)
                 .await
                 .map_err(unavailable)?;
             for row in &rows {
-                self.seal_anew(index, update, row).await?;
+                let row = table.seal_anew(row, &self.keys)?;
+                self.write_back(table, row).await?;
             }
             if !rows.is_empty() {
                 return Ok(true);
@@ -123,39 +77,15 @@ impl Rotation {
         self.finish().await.map(|()| false)
     }
 
-    async fn seal_anew(
-        &mut self,
-        table: usize,
-        update: &'static str,
-        row: &sqlx::sqlite::SqliteRow,
-    ) -> Result<(), StoreError> {
-        let token: String = row.try_get("token").map_err(unavailable)?;
-        let sealed: Vec<u8> = row.try_get("sealed").map_err(unavailable)?;
-        // A row is known by a number or by a digest.
-        let (mut number, mut digest) = (0, Vec::new());
-        if matches!(table, 0 | 3) {
-            number = row.try_get::<i64, _>("part").map_err(unavailable)?;
-        } else {
-            digest = row.try_get::<Vec<u8>, _>("part").map_err(unavailable)?;
-        }
-        let name = match table {
-            0 => format!("{token}/{number}"),
-            1 => value_row(&token, &digest),
-            2 => hex(&digest),
-            _ => number.to_string(),
+    async fn write_back(&mut self, table: SealedTable, row: SealedAnew) -> Result<(), StoreError> {
+        let query = sqlx::query(table.update()).bind(row.token);
+        let query = match row.part {
+            Part::Number(number) => query.bind(number),
+            Part::Digest(digest) => query.bind(digest),
         };
-        let cell = match table {
-            0 => secret_cell(&name),
-            1 => value_cell(&name),
-            2 => idempotency::answer_cell(&name),
-            _ => notification_secret::secret_cell(&name),
-        };
-        let text = self.old.open(cell, &sealed)?;
-        let query = sqlx::query(update).bind(token);
-        let query = if matches!(table, 0 | 3) { query.bind(number) } else { query.bind(digest) };
         query
-            .bind(self.new.seal(cell, &text))
-            .bind(self.new.version())
+            .bind(row.sealed)
+            .bind(self.keys.new.version())
             .execute(&mut self.connection)
             .await
             .map_err(unavailable)?;
@@ -167,14 +97,13 @@ impl Rotation {
             .fetch_one(&mut self.connection)
             .await
             .map_err(unavailable)?;
-        let digest_key = self.old.open(DIGEST_KEY, &sealed)?;
         sqlx::query(
             "UPDATE installation
              SET master_key_version = ?1, master_key_check = next_key_check, next_key_check = NULL,
                  sealed_digest_key = ?2",
         )
-        .bind(signed(self.new.version().into()))
-        .bind(self.new.seal(DIGEST_KEY, &digest_key))
+        .bind(signed(self.keys.new.version().into()))
+        .bind(self.keys.seal_digest_key_anew(&sealed)?)
         .execute(&mut self.connection)
         .await
         .map_err(unavailable)?;

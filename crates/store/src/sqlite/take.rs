@@ -1,18 +1,17 @@
 //! Taking uses: the guarded statement alone decides whether a use is granted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use countermark_core::{Tally, TokenEvent, TokenId, UnixSeconds};
+use countermark_core::{Tally, TokenId, UnixSeconds};
 use countermark_domain::store::{Booked, IdempotencyKey, StoreError, UseOutcome, UseRequest};
 use sqlx::SqliteConnection;
 
-use super::notice::{self, Notice, Told};
-use super::row::signed;
-use super::writer::Verdict;
-use super::{Vault, idempotency, unavailable};
-
-/// SQLite's greatest integer; `used` stays there instead of overflowing into a floating point number.
-const MOST: u64 = i64::MAX as u64;
+use super::{idempotency, notice, unavailable};
+use crate::counter::{self, Counter};
+use crate::notice::Told;
+use crate::row::signed;
+use crate::vault::Vault;
+use crate::verdict::Verdict;
 
 /// Takes for each `token: [revision, cost]` the whole cost or nothing; the number of changed rows tells whether all
 /// were granted. MATERIALIZED, or the JSON of a row is read anew wherever the statement names its members.
@@ -49,66 +48,6 @@ pub(super) const TALLIES: &str = "
 /// which something is to be told, whether the limit has been told to be near, and to be reached, uses given back.
 type CounterColumns = (TokenId, u64, Option<u64>, u64, u8, Option<u64>, u8, u8, u64);
 
-/// What the guarded statement will see of one token, and what is to be taken of it.
-pub(super) struct Counter {
-    revision: u64,
-    limit: Option<u64>,
-    pub(super) used: u64,
-    given_back: u64,
-    is_usable: bool,
-    taken: u64,
-    notice_at: Option<u64>,
-    told: Told,
-}
-
-/// What the granted uses of a batch leave to be done.
-#[derive(Default)]
-struct Granted {
-    keys: Vec<IdempotencyKey>,
-    notices: Vec<Notice>,
-}
-
-impl Counter {
-    /// What the use just granted has to tell. Whether anybody wants to know is looked up once it is known that
-    /// somebody may; most tokens have no `notice_at` at all.
-    pub(super) fn notice(&mut self, token: TokenId) -> Option<Notice> {
-        if self.used < self.notice_at? {
-            return None;
-        }
-        let limit = self.limit?;
-        let is_near = !self.told.near && self.used >= TokenEvent::near_at(limit);
-        let is_reached = !self.told.reached && self.used >= limit;
-        self.told = Told { near: self.told.near || is_near, reached: self.told.reached || is_reached };
-        self.notice_at = Some(limit).filter(|_| !self.told.reached);
-        Some(Notice { token, used: self.used, is_near, is_reached })
-    }
-
-    /// How it stands with what has been set aside.
-    pub(super) const fn tally(&self) -> Tally {
-        Tally { used: self.used, given_back: self.given_back }
-    }
-
-    /// Whether the decision made on this revision still holds.
-    pub(super) fn is_as_decided(&self, revision: u64) -> bool {
-        self.is_usable && self.revision == revision
-    }
-
-    /// Whether so many uses are left.
-    pub(super) fn has_room_for(&self, cost: u64) -> bool {
-        self.limit.is_none_or(|limit| self.used.saturating_add(cost) <= limit)
-    }
-
-    /// Sets uses aside for [`take_guarded`], all or none; whether there are enough.
-    pub(super) fn set_aside(&mut self, cost: u64) -> bool {
-        if !self.has_room_for(cost) {
-            return false;
-        }
-        self.used = self.used.saturating_add(cost).min(MOST);
-        self.taken = self.taken.saturating_add(cost).min(MOST);
-        true
-    }
-}
-
 /// Takes all uses in at most four statements, however many they are.
 ///
 /// The batch is played through in its order on what the transaction reads; what it grants is then taken by the
@@ -121,20 +60,16 @@ pub(crate) async fn take(
     now: UnixSeconds,
 ) -> Result<Verdict<Booked<Vec<UseOutcome>>>, StoreError> {
     let keys: Vec<IdempotencyKey> = uses.iter().filter_map(|one| one.idempotency).collect();
-    let mut known = idempotency::live(connection, &keys, now).await?;
+    let known = idempotency::live(connection, &keys, now).await?;
     let mut counters = read_counters(connection, uses.iter().map(|one| one.token).collect(), now).await?;
-    let mut granted = Granted::default();
-    let outcomes: Vec<UseOutcome> =
-        uses.iter().map(|one| play(one, &mut counters, &mut known, &mut granted)).collect();
-    let is_any_granted = outcomes.iter().any(|outcome| matches!(outcome, UseOutcome::Granted { .. }));
-    let tallies = counters.iter().map(|(token, counter)| (*token, counter.tally())).collect();
-    let booked = Booked { outcome: outcomes, tallies };
-    if !is_any_granted {
+    let played = counter::play(uses, &mut counters, known);
+    let booked = Booked { outcome: played.outcomes, tallies: counter::tallies(&counters) };
+    if !played.is_any_granted {
         return Ok(Verdict::Undo(booked));
     }
     take_guarded(connection, &counters, now).await?;
-    idempotency::remember_uses(connection, &granted.keys, now).await?;
-    notice::tell_uses(connection, vault, &granted.notices, now).await?;
+    idempotency::remember_uses(connection, &played.keys, now).await?;
+    notice::tell_uses(connection, vault, &played.notices, now).await?;
     Ok(Verdict::Keep(booked))
 }
 
@@ -185,44 +120,13 @@ pub(super) async fn read_counters(
         .collect())
 }
 
-fn play(
-    one: &UseRequest,
-    counters: &mut HashMap<TokenId, Counter>,
-    known: &mut HashMap<[u8; 32], [u8; 32]>,
-    granted: &mut Granted,
-) -> UseOutcome {
-    let Some(counter) = counters.get_mut(&one.token) else { return UseOutcome::Stale };
-    if !counter.is_as_decided(one.revision) {
-        return UseOutcome::Stale;
-    }
-    match one.idempotency.and_then(|key| known.get(&key.scope).map(|request| *request == key.request)) {
-        Some(true) => return UseOutcome::Repeated { used: counter.used },
-        Some(false) => return UseOutcome::KeyMismatch,
-        None => {}
-    }
-    if !counter.set_aside(one.cost) {
-        return UseOutcome::Exhausted { used: counter.used };
-    }
-    if let Some(key) = one.idempotency {
-        known.insert(key.scope, key.request);
-        granted.keys.push(key);
-    }
-    granted.notices.extend(counter.notice(one.token));
-    UseOutcome::Granted { used: counter.used }
-}
-
 /// Takes what has been set aside, by the one guarded statement.
 pub(super) async fn take_guarded(
     connection: &mut SqliteConnection,
     counters: &HashMap<TokenId, Counter>,
     now: UnixSeconds,
 ) -> Result<(), StoreError> {
-    // In the order of the table, so that neighbours are found on the page at hand.
-    let wanted: BTreeMap<TokenId, (u64, u64)> = counters
-        .iter()
-        .filter(|(_, counter)| counter.taken > 0)
-        .map(|(token, counter)| (*token, (counter.revision, counter.taken)))
-        .collect();
+    let wanted = counter::set_aside(counters);
     let done = sqlx::query(TAKE)
         .bind(serde_json::to_string(&wanted).expect("ids are strings"))
         .bind(signed(now.get()))

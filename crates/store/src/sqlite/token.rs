@@ -1,17 +1,13 @@
-//! From rows to tokens.
+//! Finding one token.
 
-use countermark_core::{
-    About, Dialect, KeyVersion, SecretVersion, SigningSecret, Terms, Token, TokenId, TokenKind, UnixSeconds,
-    Usage, ValueDigest, ValueSlot,
-};
+use countermark_core::Token;
 use countermark_domain::store::{Lookup, Position, Snapshot, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::SqlitePool;
 
-use super::row::{Reader, from_hex};
-use super::{Vault, unavailable};
-use crate::record::{self, Credentials};
-use crate::seal::Cell;
+use super::unavailable;
+use crate::record;
+use crate::row::Reader;
+use crate::vault::Vault;
 
 /// The columns of a whole token; the credentials come as JSON, so that a token is one row and a read one snapshot.
 macro_rules! token_columns {
@@ -54,120 +50,9 @@ pub(crate) async fn find(
         Lookup::Value(digest) => sqlx::query(FIND_BY_VALUE).bind(digest.0.to_vec()),
     };
     let row = query.fetch_one(readers).await.map_err(unavailable)?;
-    let position = Position(Reader::new(&row, "installation", "id").unsigned("change_position")?);
-    let is_there = row.try_get::<Option<&str>, _>("id").map_err(unavailable)?.is_some();
-    let found = if is_there { Some(read(&row, vault)?) } else { None };
+    let reader = Reader::new(&row, "installation", "id");
+    let position = Position(reader.unsigned("change_position")?);
+    let is_there = reader.optional::<&str>("id")?.is_some();
+    let found = if is_there { Some(record::token(&row, vault)?) } else { None };
     Ok(Snapshot { position, found })
-}
-
-/// The token in a row of [`token_columns`].
-pub(crate) fn read(row: &SqliteRow, vault: &Vault) -> Result<Token, StoreError> {
-    let reader = Reader::new(row, "access_tokens", "id");
-    let counters = reader.of_table("token_counters");
-    let id = reader.token_id("id")?;
-    let credentials = Credentials { secrets: secrets(&reader, vault, id)?, values: values(&reader)? };
-    let dialect: &str = reader.column("dialect")?;
-    let text: &str = reader.column("terms")?;
-    let purpose = record::from_json(id.kind(), text, credentials).ok_or_else(|| reader.corrupt("terms"))?;
-    Ok(Token {
-        terms: Terms {
-            id,
-            dialect: Dialect::from_name(dialect).ok_or_else(|| reader.corrupt("dialect"))?,
-            revision: counters.unsigned("revision")?,
-            owner: reader.column::<Option<String>>("owner")?.map(Into::into),
-            enabled: counters.column("enabled")?,
-            revoked_at: counters.optional_instant("revoked_at")?,
-            not_before: reader.optional_instant("not_before")?,
-            expiry: counters.optional_instant("expiry")?,
-            limit: counters.optional_unsigned("use_limit")?,
-            purpose,
-        },
-        about: about(&reader)?,
-        usage: Usage {
-            used: counters.unsigned("used")?,
-            given_back: counters.unsigned("given_back")?,
-            last_used_at: counters.optional_instant("last_used_at")?,
-        },
-    })
-}
-
-fn about(reader: &Reader<'_>) -> Result<About, StoreError> {
-    Ok(About {
-        name: reader.column("name")?,
-        description: reader.column("description")?,
-        labels: reader.json("labels")?,
-        notify: reader.optional_json("notify")?,
-        auto_delete: reader.column("auto_delete")?,
-        recoverable: reader.column("recoverable")?,
-        preview: reader.column("preview")?,
-        created_at: reader.instant("created_at")?,
-        updated_at: reader.instant("updated_at")?,
-        created_by: reader.optional_token_id("created_by")?,
-    })
-}
-
-fn values(reader: &Reader<'_>) -> Result<Vec<ValueSlot>, StoreError> {
-    let digest = || reader.of_table("token_values").corrupt("digest");
-    let slots: Vec<(String, Option<UnixSeconds>)> =
-        reader.of_table("token_values").json("value_slots").map_err(|_| {
-            // The column is put together by the query; what can be wrong in it is an instant of the table.
-            reader.of_table("token_values").corrupt("valid_until")
-        })?;
-    slots
-        .into_iter()
-        .map(|(hex, valid_until)| {
-            let bytes = from_hex(&hex).ok_or_else(digest)?;
-            let digest = ValueDigest(bytes.try_into().map_err(|_| digest())?);
-            Ok(ValueSlot { digest, valid_until })
-        })
-        .collect()
-}
-
-/// A signing secret as the query hands it over: version, creation, end, sealed in hexadecimal, master key version.
-type KeyColumns = (u16, UnixSeconds, Option<UnixSeconds>, String, u64);
-
-fn secrets(
-    reader: &Reader<'_>,
-    vault: &Vault,
-    id: TokenId,
-) -> Result<Vec<(SecretVersion, SigningSecret)>, StoreError> {
-    let secrets = reader.of_table("signing_secrets");
-    let slots: Vec<KeyColumns> =
-        secrets.json("key_slots").map_err(|_| secrets.corrupt("version, created_at or verify_until"))?;
-    if slots.is_empty() && id.kind() == TokenKind::ImageUrl {
-        return Err(secrets.corrupt("sealed"));
-    }
-    slots
-        .into_iter()
-        .map(|(number, created_at, verify_until, sealed, key_version)| {
-            let row = secret_row(id, number);
-            let cell = secret_cell(&row);
-            let sealed = from_hex(&sealed).ok_or_else(|| cell.corrupt())?;
-            let secret = vault.open_text(cell, key_version, &sealed)?;
-            let secret = SigningSecret::short_foreign(secret.to_string()).map_err(|_| cell.corrupt())?;
-            let number = KeyVersion::new(number).ok_or_else(|| secrets.corrupt("version"))?;
-            Ok((SecretVersion { number, created_at, verify_until }, secret))
-        })
-        .collect()
-}
-
-/// How a row of `signing_secrets` is named in errors and associated data.
-pub(crate) fn secret_row(id: TokenId, version: u16) -> String {
-    format!("{id}/{version}")
-}
-
-/// The place of a sealed signing secret.
-pub(crate) fn secret_cell(row: &str) -> Cell<'_> {
-    Cell { table: "signing_secrets", column: "sealed", row }
-}
-
-/// How a row of `token_values` is named in errors and associated data; the token is part of it, so that a sealed value
-/// cannot be moved to another token.
-pub(crate) fn value_row(token: &str, digest: &[u8]) -> String {
-    format!("{token}/{}", super::row::hex(digest))
-}
-
-/// The place of a sealed value.
-pub(crate) fn value_cell(row: &str) -> Cell<'_> {
-    Cell { table: "token_values", column: "sealed", row }
 }

@@ -8,13 +8,14 @@ use countermark_domain::store::{
     Booked, ENDED_UPLOAD_SECONDS, IDEMPOTENCY_SECONDS, IdempotencyKey, NewUpload, StoreError, Upload,
     UploadBegun, UploadEnd, UploadEnded, UploadState, UploadStore,
 };
-use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::row::{Reader, signed};
-use super::take::Counter;
-use super::writer::Verdict;
-use super::{SqliteStore, Vault, notice, notification, take, unavailable};
+use super::{SqliteStore, notice, notification, take, unavailable};
+use crate::counter::{self, Counter};
+use crate::record::{self, upload_state_name, upload_state_of};
+use crate::row::{Reader, signed};
+use crate::vault::Vault;
+use crate::verdict::Verdict;
 
 #[async_trait]
 impl UploadStore for SqliteStore {
@@ -93,7 +94,7 @@ async fn begin(
     let mut counters = take::read_counters(connection, vec![token], now).await?;
     let outcome = reserve(connection, vault, new, &mut counters, now).await?;
     let has_changed = expired.ended > 0 || matches!(outcome, UploadBegun::Reserved { .. });
-    let tallies = counters.iter().map(|(token, counter)| (*token, counter.tally())).collect();
+    let tallies = counter::tallies(&counters);
     let booked = Booked { outcome, tallies };
     Ok(if has_changed { Verdict::Keep(booked) } else { Verdict::Undo(booked) })
 }
@@ -161,7 +162,7 @@ async fn recall(
     if Reader::new(&row, "uploads", "id").digest("idempotency_request")? != key.request {
         return Ok(Some(UploadBegun::KeyMismatch));
     }
-    let upload = read(&row)?;
+    let upload = record::upload(&row)?;
     Ok(Some(match upload.state {
         UploadState::Aborted => UploadBegun::GivenBack,
         UploadState::Reserved | UploadState::Completed => {
@@ -210,7 +211,7 @@ async fn end(
         UploadEnd::Abort => upload.state == UploadState::Aborted,
     };
     let upload = if is_first { end_reserved(connection, upload, end, now).await? } else { upload };
-    let (tally, limit) = counter(connection, upload.token).await?;
+    let (tally, limit) = counter_of(connection, upload.token).await?;
     let tallies = vec![(upload.token, tally)];
     let outcome = if is_first || is_repeated {
         UploadEnded::Ended { upload: Box::new(upload), counter: (tally.used, limit) }
@@ -242,7 +243,7 @@ async fn end_reserved(
         "UPDATE uploads SET state = ?2, ended_at = ?3, result = ?4 WHERE id = ?1 AND state = 'reserved'",
     )
     .bind(upload.id.to_string())
-    .bind(state_name(upload.state))
+    .bind(upload_state_name(upload.state))
     .bind(signed(now.get()))
     .bind(&upload.result)
     .execute(connection)
@@ -291,7 +292,7 @@ async fn end_due(
     let mut uses: BTreeMap<TokenId, u64> = BTreeMap::new();
     for row in &rows {
         let reader = Reader::new(row, "uploads", "id");
-        if state(&reader)? == UploadState::Aborted {
+        if upload_state_of(&reader)? == UploadState::Aborted {
             *uses.entry(reader.token_id("token")?).or_default() += 1;
         }
     }
@@ -319,7 +320,7 @@ async fn give_back(
 }
 
 /// How the counter stands, and the limit.
-async fn counter(
+async fn counter_of(
     connection: &mut SqliteConnection,
     token: TokenId,
 ) -> Result<(Tally, Option<u64>), StoreError> {
@@ -335,40 +336,5 @@ async fn counter(
 
 async fn find(executor: impl SqliteExecutor<'_>, id: UploadId) -> Result<Option<Upload>, StoreError> {
     let row = sqlx::query(FIND).bind(id.to_string()).fetch_optional(executor).await.map_err(unavailable)?;
-    row.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<Upload, StoreError> {
-    let reader = Reader::new(row, "uploads", "id");
-    let id: &str = reader.column("id")?;
-    Ok(Upload {
-        id: id.parse().map_err(|_| reader.corrupt("id"))?,
-        token: reader.token_id("token")?,
-        owner: reader.column("owner")?,
-        began_by: reader.optional_token_id("began_by")?,
-        state: state(&reader)?,
-        effective: reader.json("effective")?,
-        extra: reader.json("extra")?,
-        began_at: reader.instant("began_at")?,
-        deadline: reader.instant("deadline")?,
-        ended_at: reader.optional_instant("ended_at")?,
-        result: reader.column("result")?,
-    })
-}
-
-fn state(reader: &Reader<'_>) -> Result<UploadState, StoreError> {
-    match reader.column::<&str>("state")? {
-        "reserved" => Ok(UploadState::Reserved),
-        "completed" => Ok(UploadState::Completed),
-        "aborted" => Ok(UploadState::Aborted),
-        _ => Err(reader.corrupt("state")),
-    }
-}
-
-const fn state_name(state: UploadState) -> &'static str {
-    match state {
-        UploadState::Reserved => "reserved",
-        UploadState::Completed => "completed",
-        UploadState::Aborted => "aborted",
-    }
+    row.as_ref().map(|row| record::upload(row)).transpose()
 }

@@ -18,16 +18,7 @@ use tokio::time::timeout;
 use super::job::{Job, Played, TransactionJob};
 use super::unavailable;
 use crate::OpenError;
-
-/// What is to become of what a job has written.
-pub(crate) enum Verdict<T> {
-    /// Commit.
-    Keep(T),
-    /// Commit, and tell the listener before the caller.
-    Announce(T, Change),
-    /// Roll back whatever has been written.
-    Undo(T),
-}
+use crate::verdict::Verdict;
 
 /// Most jobs in one transaction: the last of them waits for the work of all.
 const BATCH: usize = 64;

@@ -11,7 +11,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::unavailable;
-use super::writer::{Verdict, WriterHandle};
+use super::writer::WriterHandle;
+use crate::verdict::Verdict;
 
 #[derive(Default)]
 struct Told {

@@ -2,19 +2,93 @@
 
 use countermark_core::{TokenId, UnixSeconds};
 use countermark_domain::store::StoreError;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
+
+/// The few types of columns that both engines have; `None` is NULL.
+pub(crate) trait StoredRow {
+    fn text(&self, column: &str) -> Result<Option<&str>, sqlx::Error>;
+    fn number(&self, column: &str) -> Result<Option<i64>, sqlx::Error>;
+    fn flag(&self, column: &str) -> Result<Option<bool>, sqlx::Error>;
+    fn bytes(&self, column: &str) -> Result<Option<&[u8]>, sqlx::Error>;
+}
+
+macro_rules! stored_row {
+    ($($row:ty),*) => { $(
+        impl StoredRow for $row {
+            fn text(&self, column: &str) -> Result<Option<&str>, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn number(&self, column: &str) -> Result<Option<i64>, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn flag(&self, column: &str) -> Result<Option<bool>, sqlx::Error> {
+                self.try_get(column)
+            }
+
+            fn bytes(&self, column: &str) -> Result<Option<&[u8]>, sqlx::Error> {
+                self.try_get(column)
+            }
+        }
+    )* };
+}
+
+stored_row!(SqliteRow, PgRow);
+
+/// What a column is read as.
+pub(crate) trait Column<'r>: Sized {
+    fn read(row: &'r dyn StoredRow, column: &str) -> Result<Option<Self>, sqlx::Error>;
+}
+
+impl<'r> Column<'r> for &'r str {
+    fn read(row: &'r dyn StoredRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
+        row.text(column)
+    }
+}
+
+impl Column<'_> for String {
+    fn read(row: &dyn StoredRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
+        Ok(row.text(column)?.map(str::to_owned))
+    }
+}
+
+impl Column<'_> for i64 {
+    fn read(row: &dyn StoredRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
+        row.number(column)
+    }
+}
+
+impl Column<'_> for bool {
+    fn read(row: &dyn StoredRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
+        row.flag(column)
+    }
+}
+
+impl<'r> Column<'r> for &'r [u8] {
+    fn read(row: &'r dyn StoredRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
+        row.bytes(column)
+    }
+}
+
+impl Column<'_> for Vec<u8> {
+    fn read(row: &dyn StoredRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
+        Ok(row.bytes(column)?.map(<[u8]>::to_vec))
+    }
+}
 
 /// One row of one table.
 pub(crate) struct Reader<'r> {
-    row: &'r SqliteRow,
+    row: &'r dyn StoredRow,
     table: &'static str,
     key: &'static str,
 }
 
 impl<'r> Reader<'r> {
     /// `key` is the column that names the row in errors.
-    pub(crate) fn new(row: &'r SqliteRow, table: &'static str, key: &'static str) -> Self {
+    pub(crate) fn new(row: &'r dyn StoredRow, table: &'static str, key: &'static str) -> Self {
         Self { row, table, key }
     }
 
@@ -24,32 +98,34 @@ impl<'r> Reader<'r> {
     }
 
     pub(crate) fn corrupt(&self, column: &'static str) -> StoreError {
-        let row = match self.row.try_get::<String, _>(self.key) {
-            Ok(text) => text,
-            Err(_) => self.row.try_get::<Vec<u8>, _>(self.key).map(|key| hex(&key)).unwrap_or_default(),
+        let row = match (self.row.text(self.key), self.row.bytes(self.key), self.row.number(self.key)) {
+            (Ok(Some(text)), _, _) => text.to_owned(),
+            (_, Ok(Some(key)), _) => hex(key),
+            (_, _, Ok(Some(number))) => number.to_string(),
+            _ => String::new(),
         };
         StoreError::Corrupt { table: self.table, column, row }
     }
 
-    pub(crate) fn column<T>(&self, column: &'static str) -> Result<T, StoreError>
-    where
-        T: Decode<'r, Sqlite> + Type<Sqlite>,
-    {
-        self.row.try_get(column).map_err(|_| self.corrupt(column))
+    pub(crate) fn column<T: Column<'r>>(&self, column: &'static str) -> Result<T, StoreError> {
+        self.optional(column)?.ok_or_else(|| self.corrupt(column))
+    }
+
+    pub(crate) fn optional<T: Column<'r>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        T::read(self.row, column).map_err(|_| self.corrupt(column))
     }
 
     pub(crate) fn unsigned(&self, column: &'static str) -> Result<u64, StoreError> {
-        let number: i64 = self.column(column)?;
-        u64::try_from(number).map_err(|_| self.corrupt(column))
+        self.optional_unsigned(column)?.ok_or_else(|| self.corrupt(column))
     }
 
     pub(crate) fn optional_unsigned(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
-        let number: Option<i64> = self.column(column)?;
+        let number: Option<i64> = self.optional(column)?;
         number.map(|number| u64::try_from(number).map_err(|_| self.corrupt(column))).transpose()
     }
 
     pub(crate) fn instant(&self, column: &'static str) -> Result<UnixSeconds, StoreError> {
-        UnixSeconds::new(self.unsigned(column)?).ok_or_else(|| self.corrupt(column))
+        self.optional_instant(column)?.ok_or_else(|| self.corrupt(column))
     }
 
     pub(crate) fn optional_instant(&self, column: &'static str) -> Result<Option<UnixSeconds>, StoreError> {
@@ -58,12 +134,11 @@ impl<'r> Reader<'r> {
     }
 
     pub(crate) fn token_id(&self, column: &'static str) -> Result<TokenId, StoreError> {
-        let text: &str = self.column(column)?;
-        text.parse().map_err(|_| self.corrupt(column))
+        self.parsed(column)
     }
 
     pub(crate) fn optional_token_id(&self, column: &'static str) -> Result<Option<TokenId>, StoreError> {
-        let text: Option<&str> = self.column(column)?;
+        let text: Option<&str> = self.optional(column)?;
         text.map(|text| text.parse().map_err(|_| self.corrupt(column))).transpose()
     }
 
@@ -81,7 +156,7 @@ impl<'r> Reader<'r> {
         &self,
         column: &'static str,
     ) -> Result<Option<T>, StoreError> {
-        let text: Option<&str> = self.column(column)?;
+        let text: Option<&str> = self.optional(column)?;
         text.map(|text| serde_json::from_str(text).map_err(|_| self.corrupt(column))).transpose()
     }
 
@@ -92,11 +167,15 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// The number as SQLite keeps it; what is greater than its greatest becomes that.
+/// The number as the engines keep it; what is greater than their greatest becomes that.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// An instant as the engines keep it.
+pub(crate) fn seconds(instant: Option<UnixSeconds>) -> Option<i64> {
+    instant.map(|it| signed(it.get()))
+}
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(bytes.len() * 2);

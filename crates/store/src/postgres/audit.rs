@@ -1,0 +1,68 @@
+//! The audit log.
+
+use countermark_domain::store::{AuditEntry, AuditFilter, AuditRecord, StoreError};
+use sqlx::{PgConnection, QueryBuilder};
+
+use super::failure::Failure;
+use super::transaction::Transaction;
+use crate::record;
+use crate::row::signed;
+
+pub(super) async fn append(transaction: &mut Transaction, entry: &AuditEntry) -> Result<(), Failure> {
+    demand_actor(transaction, entry).await?;
+    sqlx::query(
+        "INSERT INTO audit_log (at, actor, action, token, address, request_id, members)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(signed(entry.at.get()))
+    .bind(entry.actor.map(|id| id.to_string()))
+    .bind(entry.action)
+    .bind(entry.token.map(|id| id.to_string()))
+    .bind(entry.address.map(|address| address.to_string()))
+    .bind(&entry.request_id)
+    .bind(serde_json::to_string(&entry.members).expect("a list of strings serialises"))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// A call may wait between its permission and its transaction; a key that was ended meanwhile must change nothing. The
+/// lock holds the key as it is until the commit: whoever ends it with all that it has issued finds what is issued here.
+async fn demand_actor(transaction: &mut Transaction, entry: &AuditEntry) -> Result<(), Failure> {
+    let (Some(actor), Some(revision)) = (entry.actor, entry.actor_revision) else { return Ok(()) };
+    let unchanged = sqlx::query(
+        "SELECT token FROM token_counters
+         WHERE token = $1 AND revision = $2 AND enabled AND revoked_at IS NULL AND (expiry IS NULL OR $3 < expiry)
+         FOR SHARE",
+    )
+    .bind(actor.to_string())
+    .bind(signed(revision))
+    .bind(signed(entry.at.get()))
+    .fetch_optional(&mut **transaction)
+    .await?;
+    if unchanged.is_some() { Ok(()) } else { Err(StoreError::ActorChanged.into()) }
+}
+
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    filter: &AuditFilter,
+) -> Result<Vec<AuditRecord>, Failure> {
+    let mut query = QueryBuilder::new(
+        "SELECT number, at, actor, action, token, address, request_id, members FROM audit_log WHERE true",
+    );
+    if let Some(token) = filter.token {
+        query.push(" AND token = ").push_bind(token.to_string());
+    }
+    if let Some(actor) = filter.actor {
+        query.push(" AND actor = ").push_bind(actor.to_string());
+    }
+    if let Some(action) = &filter.action {
+        query.push(" AND action = ").push_bind(action.clone());
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND number < ").push_bind(signed(before));
+    }
+    query.push(" ORDER BY number DESC LIMIT ").push_bind(i64::from(filter.at_most));
+    let rows = query.build().fetch_all(connection).await?;
+    Ok(rows.iter().map(|row| record::audit(row)).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,342 @@
+//! The engine for many nodes: PostgreSQL as the only truth. Whatever a node holds in memory, another one may have changed;
+//! so nothing here rests on being the only writer.
+
+mod attempt;
+mod audit;
+mod change;
+mod connect;
+mod credential;
+mod failure;
+mod figures;
+mod idempotency;
+mod installation;
+mod list;
+pub(crate) mod maintain;
+mod migrate;
+mod notice;
+mod notification;
+mod notification_secret;
+#[cfg(test)]
+mod plan_tests;
+pub(crate) mod rotate;
+#[cfg(test)]
+#[expect(dead_code, reason = "the other tests use the rest of it")]
+#[path = "../../tests/fixture/postgres.rs"]
+mod server;
+mod take;
+mod thread;
+mod token;
+mod transaction;
+mod upload;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_domain::store::{
+    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
+    Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
+    StoreError, UseOutcome, UseRequest,
+};
+use sqlx::{Connection, PgConnection};
+use zeroize::Zeroizing;
+
+pub use self::connect::PostgresUrl;
+
+use self::change::Regeneration;
+use self::failure::Failure;
+use self::thread::StoreThread;
+use self::transaction::{Transaction, Transactions};
+use crate::row::{Reader, signed};
+use crate::vault::Vault;
+use crate::verdict::Verdict;
+use crate::{OpenError, Settings};
+
+/// A [`Store`] in one schema of a PostgreSQL database, which other nodes may have open too.
+pub(crate) struct PostgresStore {
+    thread: StoreThread,
+    transactions: Arc<Transactions>,
+    vault: Arc<Vault>,
+}
+
+impl PostgresStore {
+    pub(crate) async fn open(url: &PostgresUrl, settings: Settings) -> Result<Self, OpenError> {
+        let mut connection = url.connect().await?;
+        if !url.may_lose_commits() {
+            demand_durability(&mut connection).await?;
+        }
+        migrate::migrate(&mut connection, migrate::MIGRATIONS).await?;
+        let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
+        connection.close().await.map_err(unavailable)?;
+        let url = url.clone();
+        let (thread, pool) = StoreThread::start(move || url.pool()).await?;
+        let transactions = Arc::new(Transactions::new(pool, settings.listener));
+        Ok(Self { thread, transactions, vault: Arc::new(vault) })
+    }
+
+    /// Runs reading statements.
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
+    {
+        let transactions = Arc::clone(&self.transactions);
+        self.thread.run(async move || transactions.read(work).await).await
+    }
+
+    /// Runs a transaction; `work` may be run several times.
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure> + Send + 'static,
+    {
+        let transactions = Arc::clone(&self.transactions);
+        self.thread.run(async move || transactions.write(work).await).await
+    }
+}
+
+/// Refuses a database that may forget what it has said to be committed: uses that were granted would be granted again.
+async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
+    for (setting, query) in [
+        ("fsync", "SELECT current_setting('fsync') = 'off'"),
+        ("synchronous_commit", "SELECT current_setting('synchronous_commit') = 'off'"),
+    ] {
+        let is_off: bool =
+            sqlx::query_scalar(query).fetch_one(&mut *connection).await.map_err(unavailable)?;
+        if is_off {
+            return Err(OpenError::NotDurable { setting });
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn digest(&self, value: &str) -> ValueDigest {
+        self.vault.digester.digest(value)
+    }
+
+    fn derive_key(&self, purpose: &'static str) -> Zeroizing<[u8; 32]> {
+        self.vault.digester.derive_key(purpose)
+    }
+
+    async fn find(&self, by: Lookup) -> Result<Snapshot<Option<Token>>, StoreError> {
+        let vault = self.vault.clone();
+        self.read(async move |connection| token::find(connection, &vault, by).await).await
+    }
+
+    async fn list(&self, filter: &ListFilter) -> Result<Vec<Token>, StoreError> {
+        let (vault, filter) = (self.vault.clone(), filter.clone());
+        self.read(async move |connection| list::list(connection, &vault, &filter).await).await
+    }
+
+    async fn reveal(&self, id: TokenId, audit: AuditEntry) -> Result<Option<Revealed>, StoreError> {
+        let vault = self.vault.clone();
+        self.write(async move |transaction| credential::reveal(transaction, &vault, id, &audit).await).await
+    }
+
+    async fn open(&self, ids: &[TokenId]) -> Result<Vec<Option<Revealed>>, StoreError> {
+        let (vault, ids) = (self.vault.clone(), ids.to_vec());
+        self.read(async move |connection| credential::open(connection, &vault, &ids).await).await
+    }
+
+    async fn note(&self, audit: AuditEntry) -> Result<(), StoreError> {
+        self.write(async move |transaction| {
+            audit::append(transaction, &audit).await?;
+            Ok(Verdict::Keep(()))
+        })
+        .await
+    }
+
+    async fn take_uses(
+        &self,
+        uses: &[UseRequest],
+        now: UnixSeconds,
+    ) -> Result<Booked<Vec<UseOutcome>>, StoreError> {
+        let (vault, uses) = (self.vault.clone(), uses.to_vec());
+        self.write(async move |transaction| take::take(transaction, &vault, &uses, now).await).await
+    }
+
+    async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError> {
+        let statistics = statistics.clone();
+        self.write(async move |transaction| figures::add(transaction, &statistics).await).await
+    }
+
+    async fn insert(
+        &self,
+        token: &Token,
+        credential: NewCredential,
+        audit: AuditEntry,
+        kept: Option<KeptAnswer>,
+    ) -> Result<Inserted, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.write(async move |transaction| {
+            change::insert(transaction, &vault, &token, &credential, &audit, kept.as_ref()).await
+        })
+        .await
+    }
+
+    async fn bootstrap(
+        &self,
+        token: &Token,
+        credential: NewCredential,
+        audit: AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.write(async move |transaction| {
+            change::bootstrap(transaction, &vault, &token, &credential, &audit).await
+        })
+        .await
+    }
+
+    async fn is_bootstrapped(&self) -> Result<bool, StoreError> {
+        self.read(async |connection| {
+            let query = sqlx::query_scalar("SELECT bootstrapped_at IS NOT NULL FROM installation");
+            Ok(query.fetch_one(connection).await?)
+        })
+        .await
+    }
+
+    async fn update(&self, token: &Token, expected: u64, audit: AuditEntry) -> Result<Changed, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.write(async move |transaction| {
+            change::update(transaction, &vault, &token, expected, None, &audit).await
+        })
+        .await
+    }
+
+    async fn update_with_credential(
+        &self,
+        token: &Token,
+        expected: u64,
+        credential: NewCredential,
+        audit: AuditEntry,
+    ) -> Result<Changed, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.write(async move |transaction| {
+            change::update(transaction, &vault, &token, expected, Some(&credential), &audit).await
+        })
+        .await
+    }
+
+    async fn regenerate(
+        &self,
+        token: &Token,
+        expected: u64,
+        credential: NewCredential,
+        overlap_until: UnixSeconds,
+        audit: AuditEntry,
+        kept: Option<KeptAnswer>,
+    ) -> Result<Changed, StoreError> {
+        let (vault, token) = (self.vault.clone(), token.clone());
+        self.write(async move |transaction| {
+            let regeneration =
+                Regeneration { token: &token, expected, credential: &credential, overlap_until };
+            change::regenerate(transaction, &vault, regeneration, &audit, kept.as_ref()).await
+        })
+        .await
+    }
+
+    async fn descent(&self, id: TokenId) -> Result<Vec<(TokenId, u64)>, StoreError> {
+        self.read(async move |connection| change::descent(connection, id).await).await
+    }
+
+    async fn revoke(
+        &self,
+        id: TokenId,
+        at: UnixSeconds,
+        judged: Option<&[(TokenId, u64)]>,
+        audit: AuditEntry,
+    ) -> Result<Option<Vec<TokenId>>, StoreError> {
+        let (vault, judged) = (self.vault.clone(), judged.map(<[_]>::to_vec));
+        self.write(async move |transaction| {
+            change::revoke(transaction, &vault, id, at, judged.as_deref(), &audit).await
+        })
+        .await
+    }
+
+    async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError> {
+        let vault = self.vault.clone();
+        self.write(async move |transaction| change::purge(transaction, &vault, id, &audit).await).await
+    }
+
+    async fn sweep(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {
+        self.write(async move |transaction| change::sweep(transaction, now, at_most).await).await
+    }
+
+    async fn recall(&self, key: IdempotencyKey, now: UnixSeconds) -> Result<Recalled, StoreError> {
+        let vault = self.vault.clone();
+        self.read(async move |connection| idempotency::recall(connection, &vault, key, now).await).await
+    }
+
+    async fn usage(
+        &self,
+        id: TokenId,
+        from: UnixSeconds,
+        to: UnixSeconds,
+    ) -> Result<Vec<HourlyUse>, StoreError> {
+        self.read(async move |connection| figures::usage(connection, id, from, to).await).await
+    }
+
+    async fn decisions(
+        &self,
+        from: UnixSeconds,
+        to: UnixSeconds,
+    ) -> Result<Vec<HourlyDecisions>, StoreError> {
+        self.read(async move |connection| figures::decisions(connection, from, to).await).await
+    }
+
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        let filter = filter.clone();
+        self.read(async move |connection| audit::read(connection, &filter).await).await
+    }
+
+    async fn highest_time(&self) -> Result<UnixSeconds, StoreError> {
+        self.read(async |connection| {
+            let query = sqlx::query("SELECT only_row, highest_time_seen FROM installation");
+            let row = query.fetch_one(connection).await?;
+            Ok(Reader::new(&row, "installation", "only_row").instant("highest_time_seen")?)
+        })
+        .await
+    }
+
+    async fn raise_highest_time(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        self.write(async move |transaction| {
+            let raised =
+                sqlx::query("UPDATE installation SET highest_time_seen = $1 WHERE highest_time_seen < $1")
+                    .bind(signed(now.get()))
+                    .execute(&mut **transaction)
+                    .await?;
+            Ok(if raised.rows_affected() == 0 { Verdict::Undo(()) } else { Verdict::Keep(()) })
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.is_bootstrapped().await?;
+        // The same number written again is a record in the log all the same.
+        self.write(async |transaction| {
+            sqlx::query("UPDATE installation SET highest_time_seen = highest_time_seen")
+                .execute(&mut **transaction)
+                .await?;
+            Ok(Verdict::Keep(()))
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        let transactions = Arc::clone(&self.transactions);
+        let closed = self.thread.run(async move || {
+            transactions.pool.close().await;
+            Ok(())
+        });
+        // It fails only if the thread has ended, and the connections with it.
+        let _ = closed.await;
+    }
+}
+
+/// The error of a call of which nothing has been kept, unless it comes from the commit. PostgreSQL names tables and columns
+/// in it, never their contents.
+fn unavailable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
