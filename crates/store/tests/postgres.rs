@@ -215,12 +215,14 @@ async fn a_call_that_finds_all_connections_busy_is_answered_unavailable() {
     let it = postgres().await;
     let token = limited(1, 100);
     it.insert(&token).await;
+    let url: PostgresUrl = it.url.parse().unwrap();
+    let (hurried, _) = open(&Location::Postgres(url.allow_lost_commits()), master_key(1)).await.unwrap();
     let mut blocker = it.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
     let lock = "BEGIN; SELECT 1 FROM token_counters FOR UPDATE";
     sqlx::raw_sql(lock).execute(&mut blocker).await.unwrap();
     let mut tasks = JoinSet::new();
     for _ in 0..40 {
-        let (store, token) = (it.store.clone(), token.clone());
+        let (store, token) = (hurried.clone(), token.clone());
         tasks.spawn(async move { store.take_uses(&[one_use(&token, 1)], at(1000)).await });
     }
     let first = tasks.join_next().await.unwrap().unwrap();

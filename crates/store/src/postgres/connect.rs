@@ -14,8 +14,8 @@ use crate::{InvalidLocation, OpenError};
 /// Connections of one node. A database takes 100 unless told otherwise, and several nodes share it.
 pub(super) const CONNECTIONS: u32 = 8;
 
-/// How long a free connection is waited for before the store counts as unavailable.
-const CONNECTION_WAIT: Duration = Duration::from_millis(900);
+/// How long a free connection, or the turn of a change, is waited for before the store counts as unavailable.
+const WAIT: Duration = Duration::from_millis(900);
 
 /// Milliseconds after which the database takes the locks of a node that has fallen silent within a transaction, and for
 /// which others wait for a lock: no node hangs for ever because another one does.
@@ -27,6 +27,7 @@ const LIMITS: &str = "SET idle_in_transaction_session_timeout = 5000; SET lock_t
 pub struct PostgresUrl {
     text: Zeroizing<String>,
     may_lose_commits: bool,
+    wait: Duration,
 }
 
 impl PostgresUrl {
@@ -35,6 +36,17 @@ impl PostgresUrl {
     #[must_use]
     pub fn allow_lost_commits(self) -> Self {
         Self { may_lose_commits: true, ..self }
+    }
+
+    /// The same database, whose free connections are waited for so long; 0.9 s unless told otherwise.
+    #[must_use]
+    pub fn wait_at_most(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
+    /// How long a free connection, or the turn of a change, is waited for.
+    pub(super) fn wait(&self) -> Duration {
+        self.wait
     }
 
     /// Whether a database that may forget what it has committed is to be opened all the same.
@@ -56,7 +68,7 @@ impl PostgresUrl {
     pub(super) fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECTION_WAIT)
+            .acquire_timeout(self.wait)
             // What is first asked of a connection shows whether it is alive, and is asked again of another one.
             .test_before_acquire(false)
             .after_connect(|connection, _| {
@@ -72,7 +84,9 @@ impl FromStr for PostgresUrl {
     fn from_str(text: &str) -> Result<Self, InvalidLocation> {
         let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         match PgConnectOptions::from_str(text) {
-            Ok(_) if is_ours => Ok(Self { text: Zeroizing::new(text.to_owned()), may_lose_commits: false }),
+            Ok(_) if is_ours => {
+                Ok(Self { text: Zeroizing::new(text.to_owned()), may_lose_commits: false, wait: WAIT })
+            }
             // The reason may quote the URL, and with it the password.
             _ => Err(InvalidLocation),
         }

@@ -68,9 +68,9 @@ impl PostgresStore {
         migrate::migrate(&mut connection, migrate::MIGRATIONS).await?;
         let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
         connection.close().await.map_err(unavailable)?;
-        let url = url.clone();
+        let (url, turn_wait) = (url.clone(), url.wait());
         let (thread, pool) = StoreThread::start(move || url.pool()).await?;
-        let transactions = Arc::new(Transactions::new(pool, settings.listener));
+        let transactions = Arc::new(Transactions::new(pool, settings.listener, turn_wait));
         Ok(Self { thread, transactions, vault: Arc::new(vault) })
     }
 

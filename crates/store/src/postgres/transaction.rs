@@ -21,9 +21,6 @@ use crate::verdict::Verdict;
 /// How often work that gets in the way of other work is done again.
 const TRIES: u32 = 8;
 
-/// How long a change waits for the change before it, of the same node, to be committed and told.
-const TURN_WAIT: Duration = Duration::from_secs(1);
-
 /// Between two attempts to learn what became of a commit.
 const DOUBT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,12 +32,15 @@ pub(super) struct Transactions {
     pub added: Arc<Notify>,
     /// Held from the taking of a position until the listener has been told of it: so it is told in order.
     turns: Arc<tokio::sync::Mutex<()>>,
+    /// How long a change waits for the change before it, of the same node, to be committed and told.
+    turn_wait: Duration,
 }
 
 /// An open transaction. Dropped, it is rolled back.
 pub(super) struct Transaction {
     inner: sqlx::Transaction<'static, Postgres>,
     turns: Arc<tokio::sync::Mutex<()>>,
+    turn_wait: Duration,
     turn: Option<OwnedMutexGuard<()>>,
     has_enqueued: bool,
 }
@@ -48,7 +48,7 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Waits until no other change of this node is under way; to be called before a position is taken.
     pub(super) async fn take_turn(&mut self) -> Result<(), StoreError> {
-        let turn = timeout(TURN_WAIT, self.turns.clone().lock_owned()).await;
+        let turn = timeout(self.turn_wait, self.turns.clone().lock_owned()).await;
         self.turn = Some(turn.map_err(|_| StoreError::Unavailable("a change before it hangs".into()))?);
         Ok(())
     }
@@ -74,8 +74,8 @@ impl DerefMut for Transaction {
 }
 
 impl Transactions {
-    pub(super) fn new(pool: PgPool, listener: Arc<dyn ChangeListener>) -> Self {
-        Self { pool, listener, added: Arc::default(), turns: Arc::default() }
+    pub(super) fn new(pool: PgPool, listener: Arc<dyn ChangeListener>, turn_wait: Duration) -> Self {
+        Self { pool, listener, added: Arc::default(), turns: Arc::default(), turn_wait }
     }
 
     /// Runs reading statements, each of which sees a snapshot of its own; again, if the connection has died meanwhile.
@@ -154,7 +154,13 @@ impl Transactions {
             match self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await {
                 Ok(inner) => {
                     let turns = self.turns.clone();
-                    return Ok(Transaction { inner, turns, turn: None, has_enqueued: false });
+                    return Ok(Transaction {
+                        inner,
+                        turns,
+                        turn_wait: self.turn_wait,
+                        turn: None,
+                        has_enqueued: false,
+                    });
                 }
                 Err(error) => match Failure::from(error) {
                     Failure::Lost(_) if dead < CONNECTIONS => dead += 1,
