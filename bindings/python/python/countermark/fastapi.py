@@ -29,7 +29,7 @@ from fastapi.security.base import SecurityBase
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
 from countermark.errors import CountermarkError
-from countermark.web import Demand, Original, Refusal, Signers, TokenType, verify_link
+from countermark.web import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Demand, Original, Refusal, Signers, TokenType, verify_link
 
 if TYPE_CHECKING:
     from countermark import AsyncClient
@@ -99,8 +99,8 @@ def require_token(
 ) -> Callable[..., Any]:
     """A dependency that lets a request pass only with a token, and gives its :class:`Decision` to the route.
 
-    The service counts the use. Two equal demands in one request are one use. A preflight passes without a
-    token.
+    The service counts the use. Two equal demands in one request are one use. A preflight needs no token,
+    and is answered without the route.
 
     Args:
         permission: what an API key must be permitted; needed where `types` has ``apiKey``.
@@ -185,7 +185,8 @@ class _RequireToken:
         try:
             original = Original.of_scope(request.scope)
             if original.is_preflight:
-                return Decision(allowed=True, code="ALLOWED")
+                # FastAPI's own handler answers without a body, as the status demands.
+                raise HTTPException(PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
             return await self.demand.decide_async(original, self.client or _client_of(request))
         except CountermarkError as error:
             raise TokenRefused(Refusal.of(error)) from error

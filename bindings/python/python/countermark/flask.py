@@ -14,13 +14,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from weakref import finalize
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, abort, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
 from countermark.errors import CountermarkError
-from countermark.web import Demand, Original, Refusal, Signers, TokenType, verify_link
+from countermark.web import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Demand, Original, Refusal, Signers, TokenType, verify_link
 
 if TYPE_CHECKING:
     from countermark import Client
@@ -85,7 +85,7 @@ def require_token(
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     """Lets a request pass to the view only with a token; the :class:`Decision` is in ``flask.g.countermark``.
 
-    The service counts the use. A preflight passes without a token. Stands below ``@app.route``.
+    The service counts the use. A preflight needs no token, and is answered without the view. Stands below ``@app.route``.
 
     Args:
         permission: what an API key must be permitted; needed where `types` has ``apiKey``.
@@ -105,7 +105,7 @@ def require_token(
     def prove() -> Decision:
         original = _original()
         if original.is_preflight:
-            return Decision(allowed=True, code="ALLOWED")
+            abort(Response(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS))
         return demand.decide(original, client or _client())
 
     return _proving(prove)

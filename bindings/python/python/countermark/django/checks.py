@@ -52,7 +52,7 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **options: Any) ->
         return [Error(str(error), id="countermark.E006")]
     found: list[CheckMessage] = []
     for prefix, given in settings.COUNTERMARK["PROTECTED"].items():
-        for secrets in dict(given.get("signers", {})).values():
+        for secrets in dict(given.get("signing_secrets", {})).values():
             found += _guessable(f"COUNTERMARK['PROTECTED'][{prefix!r}]", secrets)
     if any(rule.demand is not None for rule in rules.rules):
         found += [

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, finalize
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
 from countermark.django.rules import Rule, Rules
 from countermark.errors import CountermarkError, PathDenied
-from countermark.web import Original, Refusal, verify_link
+from countermark.web import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Original, Refusal, verify_link
 from countermark.web.target import without_signature
 
 if TYPE_CHECKING:
@@ -59,35 +59,43 @@ class CountermarkMiddleware:
         if self._is_async:
             return self._answer_async(request)
         try:
-            self._prove(request)
+            answer = self._prove(request)
         except CountermarkError as error:
             return _refused(error)
-        return cast(_Sync, self._get_response)(request)
+        return cast(_Sync, self._get_response)(request) if answer is None else answer
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            await self._prove_async(request)
+            answer = await self._prove_async(request)
         except CountermarkError as error:
             return _refused(error)
-        return await cast(_Async, self._get_response)(request)
+        return await cast(_Async, self._get_response)(request) if answer is None else answer
 
-    def _prove(self, request: HttpRequest) -> None:
+    def _prove(self, request: HttpRequest) -> HttpResponse | None:
+        """An answer if the view is not to be reached, though nothing is refused."""
         rule, served = self._rule(request)
-        if rule is None or (original := _original(request)).is_preflight:
-            return
+        if rule is None:
+            return None
+        if (original := _original(request)).is_preflight:
+            return HttpResponse(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
         if rule.demand is None:
             _pass(request, verify_link(rule.signers, original), served)
         else:
             _pass(request, rule.demand.decide(original, self._sync_client()), served)
+        return None
 
-    async def _prove_async(self, request: HttpRequest) -> None:
+    async def _prove_async(self, request: HttpRequest) -> HttpResponse | None:
+        """As :meth:`_prove`."""
         rule, served = self._rule(request)
-        if rule is None or (original := _original(request)).is_preflight:
-            return
+        if rule is None:
+            return None
+        if (original := _original(request)).is_preflight:
+            return HttpResponse(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
         if rule.demand is None:
             _pass(request, verify_link(rule.signers, original), served)
         else:
             _pass(request, await rule.demand.decide_async(original, self._async_client()), served)
+        return None
 
     def _rule(self, request: HttpRequest) -> tuple[Rule | None, str]:
         """The rule that the request meets, and the path by which Django is to find the view.
