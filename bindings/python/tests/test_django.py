@@ -193,6 +193,32 @@ def test_a_preflight_needs_no_credential_and_never_reaches_the_view(server: Serv
     assert server.call("/api/photos/", "OPTIONS").code == "NO_CREDENTIAL"
 
 
+def test_caches_are_told_whose_an_answer_is(server: Server, client: Client) -> None:
+    answer = server.call("/api/photos/", headers=bearer(key(client, limit=9)))
+    assert answer.headers["cache-control"] == "private, no-store"
+    answer = server.call("/api/photos/", headers=bearer(key(client)))
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+        "private",
+        "Authorization, X-Custom-Auth-Key",
+    )
+    assert server.call(signed("/shop/a")).headers["cache-control"] == "private"
+    assert "cache-control" not in server.call("/open/").headers
+
+
+def test_a_cache_of_django_s_gives_nobody_what_another_was_given(service: Service, client: Client) -> None:
+    cache = [f"django.middleware.cache.{name}CacheMiddleware" for name in ("Update", "FetchFrom")]
+    ours = "countermark.django.CountermarkMiddleware"
+    named = {"URL": service.url, "KEY": service.key, "PROTECTED": PROTECTED}
+    with override_settings(MIDDLEWARE=[*cache, ours], COUNTERMARK=named):
+        assert [found.id for found in run_checks()] == ["countermark.W004"] * 2
+        with werkzeug_server(get_wsgi_application()) as server:
+            credential = {"X-Custom-Auth-Key": key(client, limit=9)}
+            assert [server.call("/api/photos/", headers=credential).json()["used"] for _ in "12"] == [1, 2]
+            assert server.call("/api/photos/").code == "NO_CREDENTIAL"
+    with override_settings(MIDDLEWARE=[ours, *cache], COUNTERMARK=named):
+        assert run_checks() == []
+
+
 def test_head_of_a_link_is_free(server: Server, client: Client) -> None:
     issued = client.issue("imageUrl", limit=5)
     assert server.call(link(issued, "/links/a"), "HEAD").status == 200
@@ -445,7 +471,9 @@ def test_under_debug_the_order_of_applications_matters_for_runserver() -> None:
 
 def test_messages_of_the_checks_show_no_secret() -> None:
     weak = "django-insecure-0123456789abcdefghijk"
-    with override_settings(COUNTERMARK=both(PROTECTED={"/a/": {"signing_secrets": {"iu_wrong": weak, TOKEN: weak}}})):
+    with override_settings(
+        COUNTERMARK=both(PROTECTED={"/a/": {"signing_secrets": {"iu_wrong": weak, TOKEN: weak}}})
+    ):
         assert weak not in str(run_checks())
     for secret in ("short!", weak):
         options = {**STORAGE["OPTIONS"], "secrets": {1: secret}}

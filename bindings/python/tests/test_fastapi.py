@@ -21,7 +21,7 @@ from countermark.fastapi import (
     require_signed_url,
     require_token,
 )
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from issued import foreign_upload, link, used
 from running_service import Service, StartService, fresh_value
@@ -52,6 +52,10 @@ def add_routes(app: FastAPI) -> None:
     @app.get("/photos", responses=refusal_responses)
     async def photos(decision: Annotated[Decision, Depends(READING)]) -> dict[str, Any]:
         return await tell(decision)
+
+    @app.get("/raw", dependencies=[Depends(READING)])
+    async def raw() -> Response:
+        return Response("x", headers={"Cache-Control": "public, max-age=60"})
 
     @app.get("/twice", dependencies=[Depends(require_token("photos:read"))])
     async def twice(decision: Annotated[Decision, Depends(require_token("photos:read"))]) -> dict[str, Any]:
@@ -336,6 +340,22 @@ def test_where_the_path_was_rewritten_nothing_is_allowed(service: Service, clien
         assert server.call(link(client.issue("imageUrl"), "/links/a")).code == "MALFORMED"
 
 
+def test_caches_are_told_whose_an_answer_is(service: Service, server: Server, client: Client) -> None:
+    limited, free = key(client, limit=9), key(client)
+    for path in ("/photos", "/sub/photos", "/raw"):
+        answer = server.call(path, headers=bearer(limited))
+        assert (answer.status, answer.headers["cache-control"]) == (200, "private, no-store"), path
+        answer = server.call(path, headers=bearer(free))
+        assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+            "private" if path != "/raw" else "private, max-age=60",
+            "Authorization, X-Custom-Auth-Key",
+        )
+    assert server.call(link(client.issue("imageUrl"), "/links/a")).headers["cache-control"] == "private"
+    local = SIGNER.sign("http://127.0.0.1/local/a", placement="query").removeprefix("http://127.0.0.1")
+    assert server.call(local).headers["cache-control"] == "private"
+    assert "cache-control" not in server.call("/openapi.json").headers
+
+
 def test_head_of_a_link_is_free_and_get_is_counted(service: Service, client: Client) -> None:
     app = FastAPI(lifespan=lifespan(service.url, service.key))
 
@@ -350,7 +370,9 @@ def test_head_of_a_link_is_free_and_get_is_counted(service: Service, client: Cli
     assert statuses == [200, 200, 200, 429]
 
 
-def test_a_preflight_needs_no_credential_and_never_reaches_the_route(service: Service, server: Server) -> None:
+def test_a_preflight_needs_no_credential_and_never_reaches_the_route(
+    service: Service, server: Server
+) -> None:
     answered_without_the_view(server.call("/photos", "OPTIONS", PREFLIGHT))
     assert server.call("/photos", "OPTIONS", {"Origin": "https://web.example"}).code == "NO_CREDENTIAL"
     app = application(service)

@@ -214,6 +214,17 @@ def test_a_preflight_needs_no_credential_and_never_reaches_the_view(server: Serv
     assert server.call("/options", "OPTIONS").code == "NO_CREDENTIAL"
 
 
+def test_caches_are_told_whose_an_answer_is(server: Server, client: Client) -> None:
+    answer = server.call("/photos", headers=bearer(key(client, limit=9)))
+    assert answer.headers["cache-control"] == "private, no-store"
+    answer = server.call("/photos", headers=bearer(key(client)))
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+        "private",
+        "Authorization, X-Custom-Auth-Key",
+    )
+    assert server.call(link(client.issue("imageUrl"), "/links/a")).headers["cache-control"] == "private"
+
+
 def test_a_view_may_be_a_coroutine_function(client: Client, service: Service) -> None:
     pytest.importorskip("asgiref")
     app = application(service.url, service.key)

@@ -25,6 +25,7 @@ from countermark.errors import (
 from countermark.problem import Problem
 from countermark.web import (
     Demand,
+    Keeping,
     NoCredential,
     Original,
     Presented,
@@ -399,6 +400,50 @@ def _failure(target: str) -> CountermarkError:
     with pytest.raises(CountermarkError) as raised:
         verify_link(SIGNER, request(target))
     return raised.value
+
+
+# Caches
+
+VARY = "Authorization, X-Custom-Auth-Key"
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ([], "private"),
+        (["max-age=60"], "private, max-age=60"),
+        (["public, max-age=60", "S-MaxAge=9"], "private, max-age=60"),
+        (['private="X-Name"'], "private"),
+        (["private, max-age=1"], None),
+        (["No-Store"], None),
+    ],
+)
+def test_an_answer_to_a_value_is_for_its_sender_alone(own: list[str], kept: str | None) -> None:
+    keeping = Keeping.of(Decision(allowed=True, code="ALLOWED", type="apiKey"), request(custom_key="x"))
+    assert keeping.headers(own, []).get("Cache-Control") == kept
+    assert keeping.headers(own, ["Origin"])["Vary"] == f"Origin, {VARY}"
+    assert "Vary" not in keeping.headers(own, [VARY.lower()]) and "Vary" not in keeping.headers(own, ["*"])
+
+
+def test_an_answer_that_is_counted_or_behind_a_login_is_not_kept() -> None:
+    counted = Decision(allowed=True, code="ALLOWED", type="imageUrl", limit=9)
+    free = Decision(allowed=True, code="ALLOWED", type="imageUrl")
+    for keeping in (
+        Keeping.of(counted, request(TARGET)),
+        Keeping.of(free, request(TARGET, authorization=basic("u", "p"))),
+        Keeping.of(free, request(authorization=basic("u", "p"))),
+    ):
+        for own in ([], ["max-age=60"], ["no-store"]):
+            assert keeping.headers(own, [])["Cache-Control"] == "private, no-store"
+        assert "Cache-Control" not in keeping.headers(["private, no-store, max-age=0"], [])
+
+
+def test_an_answer_to_a_link_without_limit_is_kept_as_the_view_says() -> None:
+    free = Decision(allowed=True, code="ALLOWED", type="imageUrl")
+    for proven in (free, verify_link(SIGNER, request(TARGET))):
+        keeping = Keeping.of(proven, request(TARGET))
+        assert keeping.headers([], []) == {"Cache-Control": "private"}
+        assert keeping.headers(["public, max-age=60"], []) == {}
 
 
 # Answers

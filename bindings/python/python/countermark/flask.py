@@ -14,13 +14,23 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from weakref import finalize
 
-from flask import Flask, Response, abort, current_app, g, request
+from flask import Flask, Response, abort, after_this_request, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
 from countermark.errors import CountermarkError
-from countermark.web import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Demand, Original, Refusal, Signers, TokenType, verify_link
+from countermark.web import (
+    PREFLIGHT_HEADERS,
+    PREFLIGHT_STATUS,
+    Demand,
+    Keeping,
+    Original,
+    Refusal,
+    Signers,
+    TokenType,
+    verify_link,
+)
 
 if TYPE_CHECKING:
     from countermark import Client
@@ -102,8 +112,7 @@ def require_token(
     """
     demand = Demand(permission, storage, cloud_id, cost, types, reads_query)
 
-    def prove() -> Decision:
-        original = _original()
+    def prove(original: Original) -> Decision:
         if original.is_preflight:
             abort(Response(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS))
         return demand.decide(original, client or _client())
@@ -122,25 +131,35 @@ def require_signed_url(
     Args:
         signers: one token's signer, or those of several by token id.
     """
-    return _proving(lambda: verify_link(signers, _original()))
+    return _proving(lambda original: verify_link(signers, original))
 
 
 def _proving(
-    prove: Callable[[], Decision | VerifiedUrl],
+    prove: Callable[[Original], Decision | VerifiedUrl],
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(view)
-        def proven(*arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
+        def guarded(*arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
             try:
-                g.countermark = prove()
+                original = _original()
+                g.countermark = proven = prove(original)
             except CountermarkError as error:
                 raise TokenRefused(Refusal.of(error)) from error
+            _mark(Keeping.of(proven, original))
             # A view may be a coroutine function; Flask then sees it only through this one.
             return cast(Answer, current_app.ensure_sync(view)(*arguments, **named))
 
-        return proven
+        return guarded
 
     return decorate
+
+
+def _mark(keeping: Keeping) -> None:
+    @after_this_request
+    def marked(response: Response) -> Response:  # pyright: ignore[reportUnusedFunction]
+        own = response.headers
+        own.update(keeping.headers(own.getlist("Cache-Control"), own.getlist("Vary")))
+        return response
 
 
 class _Held:

@@ -16,7 +16,7 @@ from countermark._native import VerifiedUrl
 from countermark.decision import Decision
 from countermark.django.rules import Rule, Rules
 from countermark.errors import CountermarkError, PathDenied
-from countermark.web import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Original, Refusal, verify_link
+from countermark.web import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Keeping, Original, Refusal, verify_link
 from countermark.web.target import without_signature
 
 if TYPE_CHECKING:
@@ -59,43 +59,45 @@ class CountermarkMiddleware:
         if self._is_async:
             return self._answer_async(request)
         try:
-            answer = self._prove(request)
+            proof = self._prove(request)
         except CountermarkError as error:
             return _refused(error)
-        return cast(_Sync, self._get_response)(request) if answer is None else answer
+        if isinstance(proof, HttpResponse):
+            return proof
+        return _marked(cast(_Sync, self._get_response)(request), proof)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            answer = await self._prove_async(request)
+            proof = await self._prove_async(request)
         except CountermarkError as error:
             return _refused(error)
-        return await cast(_Async, self._get_response)(request) if answer is None else answer
+        if isinstance(proof, HttpResponse):
+            return proof
+        return _marked(await cast(_Async, self._get_response)(request), proof)
 
-    def _prove(self, request: HttpRequest) -> HttpResponse | None:
-        """An answer if the view is not to be reached, though nothing is refused."""
+    def _prove(self, request: HttpRequest) -> Keeping | HttpResponse | None:
+        """How the answer may be kept; the answer itself if no view is to be reached; none where all may
+        pass."""
         rule, served = self._rule(request)
         if rule is None:
             return None
         if (original := _original(request)).is_preflight:
-            return HttpResponse(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
+            return _preflight()
         if rule.demand is None:
-            _pass(request, verify_link(rule.signers, original), served)
-        else:
-            _pass(request, rule.demand.decide(original, self._sync_client()), served)
-        return None
+            return _pass(request, verify_link(rule.signers, original), original, served)
+        return _pass(request, rule.demand.decide(original, self._sync_client()), original, served)
 
-    async def _prove_async(self, request: HttpRequest) -> HttpResponse | None:
+    async def _prove_async(self, request: HttpRequest) -> Keeping | HttpResponse | None:
         """As :meth:`_prove`."""
         rule, served = self._rule(request)
         if rule is None:
             return None
         if (original := _original(request)).is_preflight:
-            return HttpResponse(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
+            return _preflight()
         if rule.demand is None:
-            _pass(request, verify_link(rule.signers, original), served)
-        else:
-            _pass(request, await rule.demand.decide_async(original, self._async_client()), served)
-        return None
+            return _pass(request, verify_link(rule.signers, original), original, served)
+        decision = await rule.demand.decide_async(original, self._async_client())
+        return _pass(request, decision, original, served)
 
     def _rule(self, request: HttpRequest) -> tuple[Rule | None, str]:
         """The rule that the request meets, and the path by which Django is to find the view.
@@ -131,9 +133,22 @@ class CountermarkMiddleware:
             return self._async_clients[loop]
 
 
-def _pass(request: HttpRequest, proven: Decision | VerifiedUrl, served: str) -> None:
+def _pass(request: HttpRequest, proven: Decision | VerifiedUrl, original: Original, served: str) -> Keeping:
     cast(Any, request).countermark = proven
     request.path_info = served
+    return Keeping.of(proven, original)
+
+
+def _marked(response: HttpResponseBase, keeping: Keeping | None) -> HttpResponseBase:
+    if keeping is not None:
+        own = [[response[name]] if response.has_header(name) else [] for name in ("Cache-Control", "Vary")]
+        for name, text in keeping.headers(*own).items():
+            response[name] = text
+    return response
+
+
+def _preflight() -> HttpResponse:
+    return HttpResponse(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
 
 
 def _refused(error: CountermarkError) -> JsonResponse:

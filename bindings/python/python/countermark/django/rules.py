@@ -86,7 +86,9 @@ def _rule(prefix: str, options: object) -> Rule:
         if secrets_by_token is None:
             return Rule(prefix, demand=Demand(**demands))
         if demands:
-            raise ImproperlyConfigured(f"{place}: expected nothing beside 'signing_secrets', which asks no service")
+            raise ImproperlyConfigured(
+                f"{place}: expected nothing beside 'signing_secrets', which asks no service"
+            )
         return Rule(
             prefix,
             {token_id: Signer(token_id, secrets) for token_id, secrets in dict(secrets_by_token).items()},

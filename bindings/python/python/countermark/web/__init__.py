@@ -9,6 +9,7 @@ gate or an application asks.
 from __future__ import annotations
 
 from countermark.web.ask import Ask, Demand, Signers, TokenType, verify_link
+from countermark.web.keeping import Keeping
 from countermark.web.original import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Original, TargetUnknown
 from countermark.web.presented import NoCredential, Presented
 from countermark.web.refusal import Refusal
@@ -19,6 +20,7 @@ __all__ = [
     "PREFLIGHT_STATUS",
     "Ask",
     "Demand",
+    "Keeping",
     "NoCredential",
     "Original",
     "Presented",
