@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from django.core.wsgi import get_wsgi_application
 from django.db import models
 from django.db.migrations.writer import MigrationWriter
 from django.template import Context, Template
+from django.test import AsyncClient as AsyncBrowser
+from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
 from django.views.debug import ExceptionReporter
 from django_application import PROTECTED, SECRET, STORAGE, TOKEN
@@ -280,6 +283,14 @@ def test_with_settings_that_cannot_be_meant_the_application_does_not_start(given
         with pytest.raises(ImproperlyConfigured, match=words):
             get_wsgi_application()
         assert [found.id for found in run_checks()] == ["countermark.E006"]
+
+
+def test_django_s_own_clients_for_tests_reach_the_view(service: Service, client: Client) -> None:
+    named = {"URL": service.url, "KEY": service.key, "PROTECTED": PROTECTED}
+    headers = bearer(key(client))
+    with override_settings(COUNTERMARK=named):
+        assert Browser().get("/api/photos/?a=1", headers=headers).status_code == 200
+        assert asyncio.run(AsyncBrowser().get("/api/photos/?a=1", headers=headers)).status_code == 200
 
 
 # Storage

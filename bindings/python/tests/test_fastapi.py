@@ -197,7 +197,7 @@ def test_the_same_demand_of_router_and_route_is_one_use(server: Server, client: 
 
 def test_what_the_service_cannot_read_is_the_client_s_fault(server: Server, client: Client) -> None:
     value = client.issue("upload").value
-    assert server.call("/photos", headers=bearer("x" * 5000)).code == "MALFORMED"
+    assert server.call("/photos", headers=bearer("x" * 5000)).code == "UNKNOWN_TOKEN"
     odd = {**bearer(value), "Content-Type": "x" * 300}
     assert server.call("/upload", "POST", odd, b"1").code == "MALFORMED"
 
@@ -465,6 +465,13 @@ def test_a_lifespan_of_one_s_own_can_hold_the_client(service: Service, client: C
 def test_a_demand_that_cannot_be_meant_fails_when_the_application_is_written() -> None:
     with pytest.raises(InvalidArgument, match="permission"):
         require_token()
+
+
+@pytest.mark.parametrize("forgotten", [require_token, require_signed_url])
+def test_a_forgotten_call_fails_when_the_application_is_written(forgotten: Any) -> None:
+    app = FastAPI()
+    with pytest.raises(Exception, match="expected a call|Invalid args"):
+        app.get("/", dependencies=[Depends(forgotten)])(lambda: None)
 
 
 def test_the_application_s_openapi_shows_how_to_come_in_and_what_is_refused(server: Server) -> None:

@@ -29,7 +29,7 @@ from starlette.datastructures import MutableHeaders
 
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
-from countermark.errors import CountermarkError
+from countermark.errors import CountermarkError, InvalidArgument
 from countermark.web import (
     PREFLIGHT_HEADERS,
     PREFLIGHT_STATUS,
@@ -44,6 +44,16 @@ from countermark.web import (
 
 if TYPE_CHECKING:
     from countermark import AsyncClient
+else:
+
+    class AsyncClient:
+        """FastAPI takes the arguments of a dependency from the request: those of `require_token` itself, if
+        its call is forgotten, and then nothing would be demanded. It looks here what type they have."""
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            raise InvalidArgument('require_token: expected a call, as Depends(require_token("photos:read"))')
+
 
 __all__ = ["TokenRefused", "lifespan", "refusal_responses", "refused", "require_signed_url", "require_token"]
 
@@ -108,6 +118,7 @@ def require_token(
     cost: int = 1,
     types: tuple[TokenType, ...] = ("apiKey",),
     reads_query: bool = False,
+    reads_client_ip: bool = False,
     client: AsyncClient | None = None,
 ) -> Callable[..., Any]:
     """A dependency that lets a request pass only with a token, and gives its :class:`Decision` to the route.
@@ -123,13 +134,18 @@ def require_token(
         types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
             only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
+        reads_client_ip: whether the service is told the client's address, for count windows. It is the proxy's
+            behind one, unless the server puts the client's in its place (uvicorn:
+            ``--proxy-headers --forwarded-allow-ips``).
         client: the client to ask; that of :func:`lifespan` if absent.
 
     Raises:
         InvalidArgument: for a demand that cannot be meant.
     """
-    demand = Demand(permission, storage, cloud_id, cost, types, reads_query)
-    return _RequireTokenOrLink(demand, client) if "imageUrl" in types else _RequireToken(demand, client)
+    demand = Demand(permission, storage, cloud_id, cost, types, reads_query, reads_client_ip)
+    return (
+        _RequireTokenOrLink(demand, client) if "imageUrl" in demand.types else _RequireToken(demand, client)
+    )
 
 
 def require_signed_url(signers: Signers) -> Callable[..., Any]:

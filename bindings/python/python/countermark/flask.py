@@ -91,11 +91,13 @@ def require_token(
     cost: int = 1,
     types: tuple[TokenType, ...] = ("apiKey",),
     reads_query: bool = False,
+    reads_client_ip: bool = False,
     client: Client | None = None,
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     """Lets a request pass to the view only with a token; the :class:`Decision` is in ``flask.g.countermark``.
 
-    The service counts the use. A preflight needs no token, and is answered without the view. Stands below ``@app.route``.
+    The service counts the use. A preflight needs no token, and is answered without the view. Stands below
+    ``@app.route``.
 
     Args:
         permission: what an API key must be permitted; needed where `types` has ``apiKey``.
@@ -105,12 +107,14 @@ def require_token(
         types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
             only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
+        reads_client_ip: whether the service is told the client's address, for count windows. It is the proxy's
+            behind one, unless ``ProxyFix`` puts the client's in its place.
         client: the client to ask; that of the application's :class:`Countermark` if absent.
 
     Raises:
         InvalidArgument: for a demand that cannot be meant.
     """
-    demand = Demand(permission, storage, cloud_id, cost, types, reads_query)
+    demand = Demand(permission, storage, cloud_id, cost, types, reads_query, reads_client_ip)
 
     def prove(original: Original) -> Decision:
         if original.is_preflight:

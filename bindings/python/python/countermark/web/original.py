@@ -72,7 +72,9 @@ class Original:
         for name, text in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(text.decode("latin-1"))
         client = scope.get("client")
-        query = scope.get("query_string", b"").decode("latin-1")
+        query = scope.get("query_string", b"")
+        # Django's AsyncClient makes it a text.
+        query = query if isinstance(query, str) else query.decode("latin-1")
         return Original(
             method=scope["method"],
             host=_only(headers, "host") if host is None else host,
