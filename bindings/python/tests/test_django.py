@@ -293,6 +293,22 @@ def test_django_s_own_clients_for_tests_reach_the_view(service: Service, client:
         assert asyncio.run(AsyncBrowser().get("/api/photos/?a=1", headers=headers)).status_code == 200
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_connections_end_with_their_event_loop(service: Service, client: Client) -> None:
+    named = {"URL": service.url, "KEY": service.key, "PROTECTED": PROTECTED}
+    headers = bearer(key(client))
+    with override_settings(COUNTERMARK=named):
+        browser = AsyncBrowser()
+        asyncio.run(browser.get("/api/photos/", headers=headers))
+        before = open_files()
+        for _ in range(5):
+            assert asyncio.run(browser.get("/api/photos/", headers=headers)).status_code == 200
+        assert open_files() <= before
+
+
 # Storage
 
 

@@ -134,8 +134,8 @@ def require_token(
         types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
             only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
-        reads_client_ip: whether the service is told the client's address, for count windows. It is the proxy's
-            behind one, unless the server puts the client's in its place (uvicorn:
+        reads_client_ip: whether the service is told the client's address, for count windows. It is the
+            proxy's behind one, unless the server puts the client's in its place (uvicorn:
             ``--proxy-headers --forwarded-allow-ips``).
         client: the client to ask; that of :func:`lifespan` if absent.
 

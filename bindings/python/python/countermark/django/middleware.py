@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, finalize
@@ -49,7 +49,9 @@ class CountermarkMiddleware:
         self._rules = Rules.read()
         self._lock = Lock()
         self._client: Client | None = None
-        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._async_clients: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[AsyncClient, AsyncGenerator[None, None]]
+        ] = WeakKeyDictionary()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -96,7 +98,7 @@ class CountermarkMiddleware:
             return _preflight()
         if rule.demand is None:
             return _pass(request, verify_link(rule.signers, original), original, served)
-        decision = await rule.demand.decide_async(original, self._async_client())
+        decision = await rule.demand.decide_async(original, await self._async_client())
         return _pass(request, decision, original, served)
 
     def _rule(self, request: HttpRequest) -> tuple[Rule | None, str]:
@@ -122,15 +124,27 @@ class CountermarkMiddleware:
                 finalize(self, self._client.close)
             return self._client
 
-    def _async_client(self) -> AsyncClient:
-        """Connections belong to the loop in which they were opened."""
+    async def _async_client(self) -> AsyncClient:
+        """Connections belong to the loop in which they were opened, and end with it."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            if loop not in self._async_clients:
-                from countermark import AsyncClient
+            if loop in self._async_clients:
+                return self._async_clients[loop][0]
+            from countermark import AsyncClient
 
-                self._async_clients[loop] = AsyncClient(self._rules.url, self._rules.key)
-            return self._async_clients[loop]
+            for ended in [other for other in self._async_clients if other.is_closed()]:
+                del self._async_clients[ended]
+            client = AsyncClient(self._rules.url, self._rules.key)
+            closing = _closing_with_the_loop(client)
+            self._async_clients[loop] = client, closing
+        await anext(closing)
+        return client
+
+
+async def _closing_with_the_loop(client: AsyncClient) -> AsyncGenerator[None, None]:
+    """Who ends a loop first ends its asynchronous generators (`loop.shutdown_asyncgens`)."""
+    async with client:
+        yield
 
 
 def _pass(request: HttpRequest, proven: Decision | VerifiedUrl, original: Original, served: str) -> Keeping:
@@ -164,6 +178,9 @@ def _refused(error: CountermarkError) -> JsonResponse:
 def _original(request: HttpRequest) -> Original:
     scope = getattr(request, "scope", None)
     if scope is not None:
+        # A middleware may have put there what a proxy says.
+        address = request.META.get("REMOTE_ADDR")
+        scope = {**scope, "client": None if address is None else (address, 0)}
         return Original.of_scope(scope, host=request.get_host(), root=_root(request))
     # Django has decoded both in the environment itself.
     return Original.of_environ(
