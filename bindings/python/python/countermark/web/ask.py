@@ -57,11 +57,11 @@ class Demand:
         """Finds what cannot be meant when the application starts, not at its first request."""
         # Settings are written without types.
         given: Any = self
-        if not isinstance(given.types, tuple | list) or not set(map(str, given.types)) & set(_TYPES):
+        is_listed = isinstance(given.types, tuple | list)
+        kinds: tuple[Any, ...] = tuple(given.types) if is_listed else ()
+        if not kinds or any(kind not in _TYPES for kind in kinds):
             raise InvalidArgument(f"types: expected a tuple of at least one of {', '.join(_TYPES)}")
-        object.__setattr__(self, "types", tuple(given.types))
-        if any(kind not in _TYPES for kind in self.types):
-            raise InvalidArgument(f"types: expected none but {', '.join(_TYPES)}")
+        object.__setattr__(self, "types", kinds)
         if "apiKey" in self.types and not self.permission:
             raise InvalidArgument("permission: expected one, such as files:read, since API keys are let in")
         if self.permission is not None and not _is_permission(given.permission):
