@@ -23,8 +23,8 @@ PROTECTED: dict[str, dict[str, Any]] = {
     "/api/upload/": {"types": ("upload",)},
     "/links/": {"types": ("imageUrl",)},
     "/links/staff/": {"permission": "staff"},
-    "/shop/": {"signers": {TOKEN: {1: SECRET}}},
-    "/gallery/inner/": {"signers": {TOKEN: {1: SECRET}}},
+    "/shop/": {"signing_secrets": {TOKEN: {1: SECRET}}},
+    "/gallery/inner/": {"signing_secrets": {TOKEN: {1: SECRET}}},
 }
 STORAGE: dict[str, Any] = {
     "BACKEND": "countermark.django.CountermarkStorage",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,25 @@ from django.core.wsgi import get_wsgi_application
 from django.db import models
 from django.db.migrations.writer import MigrationWriter
 from django.template import Context, Template
-from django.test import override_settings
+from django.test import AsyncClient as AsyncBrowser
+from django.test import Client as Browser
+from django.test import RequestFactory, override_settings
+from django.views.debug import ExceptionReporter
 from django_application import PROTECTED, SECRET, STORAGE, TOKEN
 from issued import link, signer_of, used
 from running_service import Service, StartService, free_port, fresh_value
-from web_servers import Server, bearer, process_server, werkzeug_server
+from web_servers import (
+    PREFLIGHT,
+    Server,
+    answered_without_the_view,
+    bearer,
+    process_server,
+    werkzeug_server,
+)
 
 TESTS = Path(__file__).resolve().parent
 SIGNER = Signer(TOKEN, {1: SECRET})
+SERVICE_KEY = "cmk_0123456789abcdefghijkl"
 OLD, NEW = "cms_" + "old-secret" * 4, "cms_" + "new-secret" * 4
 HOST = "http://127.0.0.1"
 
@@ -177,10 +190,36 @@ def test_a_prefix_may_be_longer_than_the_cloud(server: Server) -> None:
     assert server.call("/gallery/s-cm1:x/inner/a").code == "MALFORMED"
 
 
-def test_a_preflight_needs_no_credential_and_takes_nothing(server: Server) -> None:
-    preflight = {"Origin": "https://web.example", "Access-Control-Request-Method": "GET"}
-    assert server.call("/api/photos/", "OPTIONS", preflight).status == 200
+def test_a_preflight_needs_no_credential_and_never_reaches_the_view(server: Server) -> None:
+    for path in ("/api/photos/", "/shop/a"):
+        answered_without_the_view(server.call(path, "OPTIONS", PREFLIGHT))
     assert server.call("/api/photos/", "OPTIONS").code == "NO_CREDENTIAL"
+
+
+def test_caches_are_told_whose_an_answer_is(server: Server, client: Client) -> None:
+    answer = server.call("/api/photos/", headers=bearer(key(client, limit=9)))
+    assert answer.headers["cache-control"] == "private, no-store"
+    answer = server.call("/api/photos/", headers=bearer(key(client)))
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+        "private",
+        "Authorization, X-Custom-Auth-Key",
+    )
+    assert server.call(signed("/shop/a")).headers["cache-control"] == "private"
+    assert "cache-control" not in server.call("/open/").headers
+
+
+def test_a_cache_of_django_s_gives_nobody_what_another_was_given(service: Service, client: Client) -> None:
+    cache = [f"django.middleware.cache.{name}CacheMiddleware" for name in ("Update", "FetchFrom")]
+    ours = "countermark.django.CountermarkMiddleware"
+    named = {"URL": service.url, "KEY": service.key, "PROTECTED": PROTECTED}
+    with override_settings(MIDDLEWARE=[*cache, ours], COUNTERMARK=named):
+        assert [found.id for found in run_checks()] == ["countermark.W004"] * 2
+        with werkzeug_server(get_wsgi_application()) as server:
+            credential = {"X-Custom-Auth-Key": key(client, limit=9)}
+            assert [server.call("/api/photos/", headers=credential).json()["used"] for _ in "12"] == [1, 2]
+            assert server.call("/api/photos/").code == "NO_CREDENTIAL"
+    with override_settings(MIDDLEWARE=[ours, *cache], COUNTERMARK=named):
+        assert run_checks() == []
 
 
 def test_head_of_a_link_is_free(server: Server, client: Client) -> None:
@@ -235,8 +274,8 @@ def test_where_the_target_is_not_told_links_are_refused(caplog: pytest.LogCaptur
         ({"PROTECTED": {"/a/": "x"}}, "dictionary"),
         ({"PROTECTED": {"/a/": {}}}, "permission"),
         ({"PROTECTED": {"/a/": {"permision": "x"}}}, "permision"),
-        ({"PROTECTED": {"/a/": {"signers": {TOKEN: {1: "short"}}}}}, "secrets"),
-        ({"PROTECTED": {"/a/": {"signers": {TOKEN: SECRET}, "permission": "x"}}}, "beside"),
+        ({"PROTECTED": {"/a/": {"signing_secrets": {TOKEN: {1: "short"}}}}}, "secrets"),
+        ({"PROTECTED": {"/a/": {"signing_secrets": {TOKEN: SECRET}, "permission": "x"}}}, "beside"),
     ],
 )
 def test_with_settings_that_cannot_be_meant_the_application_does_not_start(given: Any, words: str) -> None:
@@ -244,6 +283,30 @@ def test_with_settings_that_cannot_be_meant_the_application_does_not_start(given
         with pytest.raises(ImproperlyConfigured, match=words):
             get_wsgi_application()
         assert [found.id for found in run_checks()] == ["countermark.E006"]
+
+
+def test_django_s_own_clients_for_tests_reach_the_view(service: Service, client: Client) -> None:
+    named = {"URL": service.url, "KEY": service.key, "PROTECTED": PROTECTED}
+    headers = bearer(key(client))
+    with override_settings(COUNTERMARK=named):
+        assert Browser().get("/api/photos/?a=1", headers=headers).status_code == 200
+        assert asyncio.run(AsyncBrowser().get("/api/photos/?a=1", headers=headers)).status_code == 200
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_connections_end_with_their_event_loop(service: Service, client: Client) -> None:
+    named = {"URL": service.url, "KEY": service.key, "PROTECTED": PROTECTED}
+    headers = bearer(key(client))
+    with override_settings(COUNTERMARK=named):
+        browser = AsyncBrowser()
+        asyncio.run(browser.get("/api/photos/", headers=headers))
+        before = open_files()
+        for _ in range(5):
+            assert asyncio.run(browser.get("/api/photos/", headers=headers)).status_code == 200
+        assert open_files() <= before
 
 
 # Storage
@@ -333,6 +396,19 @@ def test_secrets_stand_neither_in_a_repr_nor_in_a_migration() -> None:
     assert "default_of_storages" in text and SECRET not in text
 
 
+def test_secrets_do_not_stand_in_error_reports() -> None:
+    request = RequestFactory().get("/open/")
+    with override_settings(COUNTERMARK=both(KEY=SERVICE_KEY), STORAGES=storages_with(STORAGE), DEBUG=True):
+        try:
+            raise ValueError
+        except ValueError:
+            reporter = ExceptionReporter(request, *sys.exc_info())
+            reports = [reporter.get_traceback_text(), reporter.get_traceback_html()]
+    for report in reports:
+        assert "/gallery/inner/" in report and "CountermarkStorage" in report
+        assert SECRET not in report and SERVICE_KEY not in report
+
+
 def default_of_storages() -> Any:
     return storages["default"]
 
@@ -409,7 +485,7 @@ def test_a_service_that_is_asked_must_be_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_guessable_secret_of_the_middleware_is_an_error() -> None:
-    assert found(PROTECTED={"/a/": {"signers": {TOKEN: "x" * 40}}}) == ["countermark.E004"]
+    assert found(PROTECTED={"/a/": {"signing_secrets": {TOKEN: "x" * 40}}}) == ["countermark.E004"]
 
 
 def test_under_debug_the_order_of_applications_matters_for_runserver() -> None:
@@ -422,7 +498,9 @@ def test_under_debug_the_order_of_applications_matters_for_runserver() -> None:
 
 def test_messages_of_the_checks_show_no_secret() -> None:
     weak = "django-insecure-0123456789abcdefghijk"
-    with override_settings(COUNTERMARK=both(PROTECTED={"/a/": {"signers": {"iu_wrong": weak, TOKEN: weak}}})):
+    with override_settings(
+        COUNTERMARK=both(PROTECTED={"/a/": {"signing_secrets": {"iu_wrong": weak, TOKEN: weak}}})
+    ):
         assert weak not in str(run_checks())
     for secret in ("short!", weak):
         options = {**STORAGE["OPTIONS"], "secrets": {1: secret}}

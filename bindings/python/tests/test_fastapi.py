@@ -21,11 +21,11 @@ from countermark.fastapi import (
     require_signed_url,
     require_token,
 )
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from issued import foreign_upload, link, used
 from running_service import Service, StartService, fresh_value
-from web_servers import Server, bearer, uvicorn_server
+from web_servers import PREFLIGHT, Server, answered_without_the_view, bearer, uvicorn_server
 
 READING = require_token("photos:read")
 TOKEN = "iu_034YCGMODo7rNXJe1rD0Im"
@@ -52,6 +52,10 @@ def add_routes(app: FastAPI) -> None:
     @app.get("/photos", responses=refusal_responses)
     async def photos(decision: Annotated[Decision, Depends(READING)]) -> dict[str, Any]:
         return await tell(decision)
+
+    @app.get("/raw", dependencies=[Depends(READING)])
+    async def raw() -> Response:
+        return Response("x", headers={"Cache-Control": "public, max-age=60"})
 
     @app.get("/twice", dependencies=[Depends(require_token("photos:read"))])
     async def twice(decision: Annotated[Decision, Depends(require_token("photos:read"))]) -> dict[str, Any]:
@@ -193,7 +197,7 @@ def test_the_same_demand_of_router_and_route_is_one_use(server: Server, client: 
 
 def test_what_the_service_cannot_read_is_the_client_s_fault(server: Server, client: Client) -> None:
     value = client.issue("upload").value
-    assert server.call("/photos", headers=bearer("x" * 5000)).code == "MALFORMED"
+    assert server.call("/photos", headers=bearer("x" * 5000)).code == "UNKNOWN_TOKEN"
     odd = {**bearer(value), "Content-Type": "x" * 300}
     assert server.call("/upload", "POST", odd, b"1").code == "MALFORMED"
 
@@ -336,6 +340,22 @@ def test_where_the_path_was_rewritten_nothing_is_allowed(service: Service, clien
         assert server.call(link(client.issue("imageUrl"), "/links/a")).code == "MALFORMED"
 
 
+def test_caches_are_told_whose_an_answer_is(service: Service, server: Server, client: Client) -> None:
+    limited, free = key(client, limit=9), key(client)
+    for path in ("/photos", "/sub/photos", "/raw"):
+        answer = server.call(path, headers=bearer(limited))
+        assert (answer.status, answer.headers["cache-control"]) == (200, "private, no-store"), path
+        answer = server.call(path, headers=bearer(free))
+        assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+            "private" if path != "/raw" else "private, max-age=60",
+            "Authorization, X-Custom-Auth-Key",
+        )
+    assert server.call(link(client.issue("imageUrl"), "/links/a")).headers["cache-control"] == "private"
+    local = SIGNER.sign("http://127.0.0.1/local/a", placement="query").removeprefix("http://127.0.0.1")
+    assert server.call(local).headers["cache-control"] == "private"
+    assert "cache-control" not in server.call("/openapi.json").headers
+
+
 def test_head_of_a_link_is_free_and_get_is_counted(service: Service, client: Client) -> None:
     app = FastAPI(lifespan=lifespan(service.url, service.key))
 
@@ -350,14 +370,15 @@ def test_head_of_a_link_is_free_and_get_is_counted(service: Service, client: Cli
     assert statuses == [200, 200, 200, 429]
 
 
-def test_a_preflight_needs_no_credential_and_takes_nothing(service: Service, server: Server) -> None:
-    preflight = {"Origin": "https://web.example", "Access-Control-Request-Method": "GET"}
-    assert server.call("/photos", "OPTIONS", preflight).status == 200
+def test_a_preflight_needs_no_credential_and_never_reaches_the_route(
+    service: Service, server: Server
+) -> None:
+    answered_without_the_view(server.call("/photos", "OPTIONS", PREFLIGHT))
     assert server.call("/photos", "OPTIONS", {"Origin": "https://web.example"}).code == "NO_CREDENTIAL"
     app = application(service)
     app.add_middleware(CORSMiddleware, allow_origins=["https://web.example"])
     with uvicorn_server(app) as with_cors:
-        assert with_cors.call("/photos", "OPTIONS", preflight).status == 200
+        assert with_cors.call("/photos", "OPTIONS", PREFLIGHT).status == 200
         refusal = with_cors.call("/photos", headers={"Origin": "https://web.example"})
     assert (refusal.status, refusal.headers["access-control-allow-origin"]) == (401, "https://web.example")
 
@@ -444,6 +465,13 @@ def test_a_lifespan_of_one_s_own_can_hold_the_client(service: Service, client: C
 def test_a_demand_that_cannot_be_meant_fails_when_the_application_is_written() -> None:
     with pytest.raises(InvalidArgument, match="permission"):
         require_token()
+
+
+@pytest.mark.parametrize("forgotten", [require_token, require_signed_url])
+def test_a_forgotten_call_fails_when_the_application_is_written(forgotten: Any) -> None:
+    app = FastAPI()
+    with pytest.raises(Exception, match="expected a call|Invalid args"):
+        app.get("/", dependencies=[Depends(forgotten)])(lambda: None)
 
 
 def test_the_application_s_openapi_shows_how_to_come_in_and_what_is_refused(server: Server) -> None:

@@ -16,7 +16,14 @@ from flask import Flask
 from flask_application import SIGNER, application
 from issued import foreign_upload, link, used
 from running_service import Service, StartService, free_port, fresh_value
-from web_servers import Server, bearer, process_server, werkzeug_server
+from web_servers import (
+    PREFLIGHT,
+    Server,
+    answered_without_the_view,
+    bearer,
+    process_server,
+    werkzeug_server,
+)
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 TESTS = Path(__file__).resolve().parent
@@ -201,11 +208,21 @@ def test_where_the_path_was_rewritten_nothing_is_allowed(service: Service, clien
         assert server.call(link(client.issue("imageUrl"), "/links/a")).code == "MALFORMED"
 
 
-def test_a_preflight_needs_no_credential_and_takes_nothing(server: Server) -> None:
-    preflight = {"Origin": "https://web.example", "Access-Control-Request-Method": "GET"}
-    for path in ("/photos", "/options"):
-        assert server.call(path, "OPTIONS", preflight).status == 200
+def test_a_preflight_needs_no_credential_and_never_reaches_the_view(server: Server) -> None:
+    assert server.call("/photos", "OPTIONS", PREFLIGHT).body == b""
+    answered_without_the_view(server.call("/options", "OPTIONS", PREFLIGHT))
     assert server.call("/options", "OPTIONS").code == "NO_CREDENTIAL"
+
+
+def test_caches_are_told_whose_an_answer_is(server: Server, client: Client) -> None:
+    answer = server.call("/photos", headers=bearer(key(client, limit=9)))
+    assert answer.headers["cache-control"] == "private, no-store"
+    answer = server.call("/photos", headers=bearer(key(client)))
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+        "private",
+        "Authorization, X-Custom-Auth-Key",
+    )
+    assert server.call(link(client.issue("imageUrl"), "/links/a")).headers["cache-control"] == "private"
 
 
 def test_a_view_may_be_a_coroutine_function(client: Client, service: Service) -> None:

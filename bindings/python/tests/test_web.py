@@ -25,6 +25,7 @@ from countermark.errors import (
 from countermark.problem import Problem
 from countermark.web import (
     Demand,
+    Keeping,
     NoCredential,
     Original,
     Presented,
@@ -244,6 +245,9 @@ def test_nothing_presented_is_said_so() -> None:
         "Basic !",
         "Basic eA==",
         "Basic YTpiCg==",
+        "Bearer " + "x" * 4097,
+        "Basic " + base64.b64encode(b"x" * 4097 + b":x").decode(),
+        "Basic " + base64.b64encode(b"x:" + b"x" * 4097).decode(),
     ],
 )
 def test_what_nobody_could_have_issued_does_not_fall_through(authorization: str) -> None:
@@ -294,7 +298,7 @@ def test_nothing_presented_stands_in_a_repr() -> None:
 def test_a_value_is_asked_about_with_the_facts_of_the_request() -> None:
     value = fresh_value("k")
     original = request("/a%2Fb?c", custom_key=value, client_ip="192.0.2.1")
-    ask = Demand("files:read", storage="s", cloud_id="c", cost=2).ask(original)
+    ask = Demand("files:read", "s", "c", cost=2, reads_client_ip=True).ask(original)
     facts = Request(
         method="GET", cloud_id="c", path="/a%2Fb", permission="files:read", storage="s", client_ip="192.0.2.1"
     )
@@ -360,11 +364,44 @@ def test_a_refusal_is_raised_with_its_code() -> None:
         {"permission": "x", "types": ()},
         {"permission": "x", "types": ("key",)},
         {"permission": "x", "cost": -1},
+        {"permission": "x", "cost": 1.5},
+        {"permission": "x", "cost": "1"},
+        {"permission": "x", "cost": True},
+        {"permission": "x", "cost": 2**63},
+        {"permission": "x", "types": "apiKey"},
+        {"permission": "x", "types": ["apiKey", ["upload"]]},
+        {"permission": ["x"]},
+        {"permission": "photos read"},
+        {"permission": "x" * 129},
+        {"permission": "x", "storage": 1},
+        {"permission": "x", "reads_query": "no"},
     ],
 )
 def test_a_demand_that_cannot_be_meant_fails_when_the_application_starts(options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match=next(reversed(options), "permission")):
         Demand(**options)
+
+
+def test_types_may_be_listed_and_equal_demands_are_one() -> None:
+    listed: Any = ["apiKey", "upload"]
+    assert len({Demand("x", types=listed), Demand("x", types=("apiKey", "upload"))}) == 1
+
+
+@pytest.mark.parametrize("permission", ["*", "read", "tokens:write", "files:*", "a.B-c_1:x.y"])
+def test_every_permission_of_the_service_can_be_demanded(permission: str) -> None:
+    assert Demand(permission).permission == permission
+
+
+def test_the_client_s_address_is_told_only_where_it_was_asked_for() -> None:
+    original = request(TARGET, client_ip="192.0.2.1")
+
+    def told(**options: Any) -> str | None:
+        address: str | None = (
+            Demand(types=("imageUrl",), **options).ask(original).arguments["request"].client_ip
+        )
+        return address
+
+    assert (told(), told(reads_client_ip=True)) == (None, "192.0.2.1")
 
 
 def test_a_preflight_is_one_only_without_a_credential() -> None:
@@ -399,6 +436,50 @@ def _failure(target: str) -> CountermarkError:
     with pytest.raises(CountermarkError) as raised:
         verify_link(SIGNER, request(target))
     return raised.value
+
+
+# Caches
+
+VARY = "Authorization, X-Custom-Auth-Key"
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ([], "private"),
+        (["max-age=60"], "private, max-age=60"),
+        (["public, max-age=60", "S-MaxAge=9"], "private, max-age=60"),
+        (['private="X-Name"'], "private"),
+        (["private, max-age=1"], None),
+        (["No-Store"], None),
+    ],
+)
+def test_an_answer_to_a_value_is_for_its_sender_alone(own: list[str], kept: str | None) -> None:
+    keeping = Keeping.of(Decision(allowed=True, code="ALLOWED", type="apiKey"), request(custom_key="x"))
+    assert keeping.headers(own, []).get("Cache-Control") == kept
+    assert keeping.headers(own, ["Origin"])["Vary"] == f"Origin, {VARY}"
+    assert "Vary" not in keeping.headers(own, [VARY.lower()]) and "Vary" not in keeping.headers(own, ["*"])
+
+
+def test_an_answer_that_is_counted_or_behind_a_login_is_not_kept() -> None:
+    counted = Decision(allowed=True, code="ALLOWED", type="imageUrl", limit=9)
+    free = Decision(allowed=True, code="ALLOWED", type="imageUrl")
+    for keeping in (
+        Keeping.of(counted, request(TARGET)),
+        Keeping.of(free, request(TARGET, authorization=basic("u", "p"))),
+        Keeping.of(free, request(authorization=basic("u", "p"))),
+    ):
+        for own in ([], ["max-age=60"], ["no-store"]):
+            assert keeping.headers(own, [])["Cache-Control"] == "private, no-store"
+        assert "Cache-Control" not in keeping.headers(["private, no-store, max-age=0"], [])
+
+
+def test_an_answer_to_a_link_without_limit_is_kept_as_the_view_says() -> None:
+    free = Decision(allowed=True, code="ALLOWED", type="imageUrl")
+    for proven in (free, verify_link(SIGNER, request(TARGET))):
+        keeping = Keeping.of(proven, request(TARGET))
+        assert keeping.headers([], []) == {"Cache-Control": "private"}
+        assert keeping.headers(["public, max-age=60"], []) == {}
 
 
 # Answers
@@ -448,6 +529,11 @@ def test_facts_that_the_service_cannot_read_are_the_client_s_fault_and_demands_a
     assert status("/credential/value") == 400
     for pointer in ("/request/permission", "/request/storage", "/request/cloudId", "/cost"):
         assert status(pointer) == 503
+
+
+def test_what_is_too_large_for_the_service_is_the_client_s_fault(caplog: pytest.LogCaptureFixture) -> None:
+    refusal = Refusal.of(BadRequest(problem=Problem(413, "BODY_TOO_LARGE", "x")))
+    assert (refusal.status, refusal.code, caplog.text) == (400, "MALFORMED", "")
 
 
 def test_a_server_that_tells_no_target_is_said_loudly(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,9 @@ START_SECONDS = 30
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
+PREFLIGHT = {"Origin": "https://web.example", "Access-Control-Request-Method": "GET"}
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server answered."""
@@ -44,6 +47,11 @@ class Answer:
         assert problem["status"] == self.status
         assert self.headers["cache-control"] == "no-store"
         return str(problem["code"])
+
+
+def answered_without_the_view(answer: Answer) -> None:
+    """As a preflight has to be: views answer with a body here."""
+    assert (answer.status, answer.body, answer.headers["cache-control"]) == (204, b"", "no-store")
 
 
 @dataclass(frozen=True)

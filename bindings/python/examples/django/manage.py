@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """A gallery with signed links, with Django; it needs no database.
 
-    pip install "countermark[django]"
+    pip install "./bindings/python[django]"
     export COUNTERMARK_URL=http://127.0.0.1:8080 COUNTERMARK_KEY=cmk_…   # a key with `authorize`
     export GALLERY_TOKEN=iu_… GALLERY_SECRET=cms_…                       # an imageUrl token and its secret
     python bindings/python/examples/django/manage.py runserver
@@ -9,6 +9,12 @@
 http://127.0.0.1:8000/ shows the photos by signed links; without its signature, a link is refused.
 
     curl -H "Authorization: Bearer cmk_…" http://127.0.0.1:8000/api/photos/         # a key with `photos:read`
+
+Keys and tokens are made with the service's own program, and with a key that may do so:
+
+    countermark token create --type apiKey --permission authorize     # COUNTERMARK_KEY
+    countermark token create --type imageUrl --name gallery           # GALLERY_TOKEN, GALLERY_SECRET
+    countermark token create --type apiKey --permission photos:read
 """
 
 from __future__ import annotations

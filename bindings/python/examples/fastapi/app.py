@@ -1,6 +1,6 @@
 """Photos behind tokens, with FastAPI.
 
-    pip install "countermark[fastapi]" uvicorn
+    pip install "./bindings/python[fastapi]" uvicorn
     export COUNTERMARK_URL=http://127.0.0.1:8080 COUNTERMARK_KEY=cmk_…   # a key with `authorize`
     uvicorn --app-dir bindings/python/examples/fastapi app:app
 
@@ -8,6 +8,13 @@
     curl -H "Authorization: Bearer cmu_…" --data-binary @cat.jpg -H "Content-Type: image/jpeg" \\
         http://127.0.0.1:8000/photos/cat.jpg                                       # an upload token
     curl "http://127.0.0.1:8000/photos/cat.jpg?cm-token=…&cm-expires=…&cm-signature=…"  # a signed URL
+
+Keys, tokens and links are made with the service's own program, and with a key that may do so:
+
+    countermark token create --type apiKey --permission photos:read
+    countermark token create --type imageUrl --limit 100
+    countermark sign --token iu_… --url http://127.0.0.1:8000/photos/cat.jpg --ttl 3600 --placement query
+    countermark token create --type upload --limit 1
 
 `/docs` shows what each route demands.
 """

@@ -1,11 +1,17 @@
 """Photos behind tokens, with Flask.
 
-pip install "countermark[flask]"
+pip install "./bindings/python[flask]"
 export COUNTERMARK_URL=http://127.0.0.1:8080 COUNTERMARK_KEY=cmk_…   # a key with `authorize`
 flask --app bindings/python/examples/flask/app.py run
 
 curl -H "Authorization: Bearer cmk_…" http://127.0.0.1:5000/photos              # a key with `photos:read`
 curl "http://127.0.0.1:5000/photos/cat.jpg?cm-token=…&cm-expires=…&cm-signature=…"  # a signed URL
+
+Keys, tokens and links are made with the service's own program, and with a key that may do so:
+
+countermark token create --type apiKey --permission photos:read
+countermark token create --type imageUrl --limit 100
+countermark sign --token iu_… --url http://127.0.0.1:5000/photos/cat.jpg --ttl 3600 --placement query
 """
 
 from __future__ import annotations

@@ -15,28 +15,50 @@ several hosts reach the application, let Starlette's ``TrustedHostMiddleware`` s
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Response
 from fastapi.openapi.models import APIKey, HTTPBase
 from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.responses import JSONResponse
 from fastapi.security.base import SecurityBase
+from starlette.datastructures import MutableHeaders
 
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
-from countermark.errors import CountermarkError
-from countermark.web import Demand, Original, Refusal, Signers, TokenType, verify_link
+from countermark.errors import CountermarkError, InvalidArgument
+from countermark.web import (
+    PREFLIGHT_HEADERS,
+    PREFLIGHT_STATUS,
+    Demand,
+    Keeping,
+    Original,
+    Refusal,
+    Signers,
+    TokenType,
+    verify_link,
+)
 
 if TYPE_CHECKING:
     from countermark import AsyncClient
+else:
+
+    class AsyncClient:
+        """FastAPI takes the arguments of a dependency from the request: those of `require_token` itself, if
+        its call is forgotten, and then nothing would be demanded. It looks here what type they have."""
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            raise InvalidArgument('require_token: expected a call, as Depends(require_token("photos:read"))')
+
 
 __all__ = ["TokenRefused", "lifespan", "refusal_responses", "refused", "require_signed_url", "require_token"]
 
 _STATE = "countermark"
+_KEEPING = "countermark.keeping"
 
 
 class TokenRefused(HTTPException):
@@ -76,13 +98,14 @@ def lifespan(
 
     @asynccontextmanager
     async def held(app: Any) -> AsyncGenerator[dict[str, Any], None]:
-        if client is not None:
-            yield {_STATE: client}
-            return
-        from countermark import AsyncClient
+        with _marking(app):
+            if client is not None:
+                yield {_STATE: client}
+                return
+            from countermark import AsyncClient
 
-        async with AsyncClient(base_url, key) as opened:
-            yield {_STATE: opened}
+            async with AsyncClient(base_url, key) as opened:
+                yield {_STATE: opened}
 
     return held
 
@@ -95,12 +118,13 @@ def require_token(
     cost: int = 1,
     types: tuple[TokenType, ...] = ("apiKey",),
     reads_query: bool = False,
+    reads_client_ip: bool = False,
     client: AsyncClient | None = None,
 ) -> Callable[..., Any]:
     """A dependency that lets a request pass only with a token, and gives its :class:`Decision` to the route.
 
-    The service counts the use. Two equal demands in one request are one use. A preflight passes without a
-    token.
+    The service counts the use. Two equal demands in one request are one use. A preflight needs no token,
+    and is answered without the route.
 
     Args:
         permission: what an API key must be permitted; needed where `types` has ``apiKey``.
@@ -110,13 +134,18 @@ def require_token(
         types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
             only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
+        reads_client_ip: whether the service is told the client's address, for count windows. It is the
+            proxy's behind one, unless the server puts the client's in its place (uvicorn:
+            ``--proxy-headers --forwarded-allow-ips``).
         client: the client to ask; that of :func:`lifespan` if absent.
 
     Raises:
         InvalidArgument: for a demand that cannot be meant.
     """
-    demand = Demand(permission, storage, cloud_id, cost, types, reads_query)
-    return _RequireTokenOrLink(demand, client) if "imageUrl" in types else _RequireToken(demand, client)
+    demand = Demand(permission, storage, cloud_id, cost, types, reads_query, reads_client_ip)
+    return (
+        _RequireTokenOrLink(demand, client) if "imageUrl" in demand.types else _RequireToken(demand, client)
+    )
 
 
 def require_signed_url(signers: Signers) -> Callable[..., Any]:
@@ -175,20 +204,24 @@ class _RequireToken:
     async def __call__(
         self,
         request: Request,
+        response: Response,
         bearer: Annotated[None, Depends(_BEARER)],
         basic: Annotated[None, Depends(_BASIC)],
         header: Annotated[None, Depends(_HEADER)],
     ) -> Decision:
-        return await self.decide(request)
+        return await self.decide(request, response)
 
-    async def decide(self, request: Request) -> Decision:
+    async def decide(self, request: Request, response: Response) -> Decision:
         try:
             original = Original.of_scope(request.scope)
             if original.is_preflight:
-                return Decision(allowed=True, code="ALLOWED")
-            return await self.demand.decide_async(original, self.client or _client_of(request))
+                # FastAPI's own handler answers without a body, as the status demands.
+                raise HTTPException(PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
+            decision = await self.demand.decide_async(original, self.client or _client_of(request))
         except CountermarkError as error:
             raise TokenRefused(Refusal.of(error)) from error
+        _mark(request, response, Keeping.of(decision, original))
+        return decision
 
 
 class _RequireTokenOrLink(_RequireToken):
@@ -197,23 +230,76 @@ class _RequireTokenOrLink(_RequireToken):
     async def __call__(
         self,
         request: Request,
+        response: Response,
         bearer: Annotated[None, Depends(_BEARER)],
         basic: Annotated[None, Depends(_BASIC)],
         header: Annotated[None, Depends(_HEADER)],
         signed: Annotated[None, Depends(_SIGNED_URL)] = None,
     ) -> Decision:
-        return await self.decide(request)
+        return await self.decide(request, response)
 
 
 @dataclass(frozen=True, eq=False)
 class _RequireSignedUrl:
     signers: Signers
 
-    async def __call__(self, request: Request, signed: Annotated[None, Depends(_SIGNED_URL)]) -> VerifiedUrl:
+    async def __call__(
+        self, request: Request, response: Response, signed: Annotated[None, Depends(_SIGNED_URL)]
+    ) -> VerifiedUrl:
         try:
-            return verify_link(self.signers, Original.of_scope(request.scope))
+            original = Original.of_scope(request.scope)
+            verified = verify_link(self.signers, original)
         except CountermarkError as error:
             raise TokenRefused(Refusal.of(error)) from error
+        _mark(request, response, Keeping.of(verified, original))
+        return verified
+
+
+def _mark(request: Request, response: Response, keeping: Keeping) -> None:
+    """`response` is only merged into what FastAPI makes of a route's data; the rest goes by the scope."""
+    holder = request.scope.get(_KEEPING)
+    if holder is None:
+        response.headers.update(keeping.headers([], []))
+    else:
+        holder.append(keeping)
+
+
+@contextmanager
+def _marking(app: Any) -> Generator[None, None, None]:
+    """Starlette builds the stack of an application before it runs its lifespan."""
+    inner = getattr(app, "middleware_stack", None)
+    if inner is None:
+        yield
+        return
+    app.middleware_stack = _Marking(inner)
+    try:
+        yield
+    finally:
+        app.middleware_stack = inner
+
+
+class _Marking:
+    """Marks the answers of all routes that demand something, also where they make them themselves."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        found: list[Keeping] = []
+
+        async def marking(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = list(message.get("headers", ()))
+                headers = MutableHeaders(raw=message["headers"])
+                for keeping in found:
+                    headers.update(keeping.headers(headers.getlist("Cache-Control"), headers.getlist("Vary")))
+            await send(message)
+
+        # Mounted applications see the same list, even where they get another scope.
+        await self._app({**scope, _KEEPING: found}, receive, marking)
 
 
 def _client_of(request: Request) -> AsyncClient:

@@ -14,13 +14,23 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from weakref import finalize
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, abort, after_this_request, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
 from countermark.errors import CountermarkError
-from countermark.web import Demand, Original, Refusal, Signers, TokenType, verify_link
+from countermark.web import (
+    PREFLIGHT_HEADERS,
+    PREFLIGHT_STATUS,
+    Demand,
+    Keeping,
+    Original,
+    Refusal,
+    Signers,
+    TokenType,
+    verify_link,
+)
 
 if TYPE_CHECKING:
     from countermark import Client
@@ -81,11 +91,13 @@ def require_token(
     cost: int = 1,
     types: tuple[TokenType, ...] = ("apiKey",),
     reads_query: bool = False,
+    reads_client_ip: bool = False,
     client: Client | None = None,
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     """Lets a request pass to the view only with a token; the :class:`Decision` is in ``flask.g.countermark``.
 
-    The service counts the use. A preflight passes without a token. Stands below ``@app.route``.
+    The service counts the use. A preflight needs no token, and is answered without the view. Stands below
+    ``@app.route``.
 
     Args:
         permission: what an API key must be permitted; needed where `types` has ``apiKey``.
@@ -95,17 +107,18 @@ def require_token(
         types: types of tokens that are let in. Upload tokens and signed URLs know no permission: each opens
             only what names its type here.
         reads_query: whether a value may also come as ``?token=``, which servers write into their access logs.
+        reads_client_ip: whether the service is told the client's address, for count windows. It is the
+            proxy's behind one, unless ``ProxyFix`` puts the client's in its place.
         client: the client to ask; that of the application's :class:`Countermark` if absent.
 
     Raises:
         InvalidArgument: for a demand that cannot be meant.
     """
-    demand = Demand(permission, storage, cloud_id, cost, types, reads_query)
+    demand = Demand(permission, storage, cloud_id, cost, types, reads_query, reads_client_ip)
 
-    def prove() -> Decision:
-        original = _original()
+    def prove(original: Original) -> Decision:
         if original.is_preflight:
-            return Decision(allowed=True, code="ALLOWED")
+            abort(Response(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS))
         return demand.decide(original, client or _client())
 
     return _proving(prove)
@@ -122,25 +135,35 @@ def require_signed_url(
     Args:
         signers: one token's signer, or those of several by token id.
     """
-    return _proving(lambda: verify_link(signers, _original()))
+    return _proving(lambda original: verify_link(signers, original))
 
 
 def _proving(
-    prove: Callable[[], Decision | VerifiedUrl],
+    prove: Callable[[Original], Decision | VerifiedUrl],
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(view)
-        def proven(*arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
+        def guarded(*arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
             try:
-                g.countermark = prove()
+                original = _original()
+                g.countermark = proven = prove(original)
             except CountermarkError as error:
                 raise TokenRefused(Refusal.of(error)) from error
+            _mark(Keeping.of(proven, original))
             # A view may be a coroutine function; Flask then sees it only through this one.
             return cast(Answer, current_app.ensure_sync(view)(*arguments, **named))
 
-        return proven
+        return guarded
 
     return decorate
+
+
+def _mark(keeping: Keeping) -> None:
+    @after_this_request
+    def marked(response: Response) -> Response:  # pyright: ignore[reportUnusedFunction]
+        own = response.headers
+        own.update(keeping.headers(own.getlist("Cache-Control"), own.getlist("Vary")))
+        return response
 
 
 class _Held:

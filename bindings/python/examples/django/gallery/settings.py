@@ -43,7 +43,7 @@ STORAGES = {
 COUNTERMARK = {
     # URL and KEY of the service come from COUNTERMARK_URL and COUNTERMARK_KEY.
     "PROTECTED": {
-        "/shop/": {"signers": {TOKEN_ID: SECRETS}},
+        "/shop/": {"signing_secrets": {TOKEN_ID: SECRETS}},
         "/api/photos/": {"permission": "photos:read"},
     },
 }

@@ -12,7 +12,7 @@ Needs ``pip install countermark[django]``. In the settings::
         "URL": "http://127.0.0.1:8080", "KEY": "cmk_…",
         "PROTECTED": {
             "/api/photos/": {"permission": "photos:read"},
-            "/media/": {"signers": {"iu_…": {1: "cms_…"}}},
+            "/media/": {"signing_secrets": {"iu_…": {1: "cms_…"}}},
         },
     }
 """

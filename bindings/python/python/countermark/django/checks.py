@@ -19,11 +19,16 @@ from countermark.django.rules import Rules
 from countermark.django.storage import CountermarkStorage
 from countermark.errors import InvalidArgument
 
-__all__ = ["check_middleware", "check_runserver", "check_storages"]
+__all__ = ["check_cache_position", "check_middleware", "check_runserver", "check_storages"]
 
 # What people write where a secret belongs, until they have one.
 _PLACEHOLDERS = ("change-me", "changeme", "django-insecure", "secret", "example", "test", "password")
 _MIDDLEWARE = f"{CountermarkMiddleware.__module__}.{CountermarkMiddleware.__qualname__}"
+_CACHES = (
+    "django.middleware.cache.UpdateCacheMiddleware",
+    "django.middleware.cache.FetchFromCacheMiddleware",
+    "django.middleware.cache.CacheMiddleware",
+)
 _MIDDLEWARE_NAMES = {_MIDDLEWARE, "countermark.django.CountermarkMiddleware"}
 
 
@@ -52,7 +57,7 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **options: Any) ->
         return [Error(str(error), id="countermark.E006")]
     found: list[CheckMessage] = []
     for prefix, given in settings.COUNTERMARK["PROTECTED"].items():
-        for secrets in dict(given.get("signers", {})).values():
+        for secrets in dict(given.get("signing_secrets", {})).values():
             found += _guessable(f"COUNTERMARK['PROTECTED'][{prefix!r}]", secrets)
     if any(rule.demand is not None for rule in rules.rules):
         found += [
@@ -65,6 +70,22 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **options: Any) ->
             if not given and not os.environ.get(f"COUNTERMARK_{name}")
         ]
     return found
+
+
+@register(Tags.security)
+def check_cache_position(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
+    """W004: a cache stands before the middleware, and answers without asking it."""
+    names = list(settings.MIDDLEWARE)
+    ours = [place for place, name in enumerate(names) if name in _MIDDLEWARE_NAMES]
+    before = [name for name in names[: min(ours, default=0)] if name in _CACHES]
+    return [
+        Warning(
+            f"{name!r} stands before the middleware of Countermark: what it keeps, it gives to everybody.",
+            hint="Put 'countermark.django.CountermarkMiddleware' before the cache.",
+            id="countermark.W004",
+        )
+        for name in before
+    ]
 
 
 @register()

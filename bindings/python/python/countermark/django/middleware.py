@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, finalize
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
 from countermark._native import VerifiedUrl
 from countermark.decision import Decision
 from countermark.django.rules import Rule, Rules
 from countermark.errors import CountermarkError, PathDenied
-from countermark.web import Original, Refusal, verify_link
+from countermark.web import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Keeping, Original, Refusal, verify_link
 from countermark.web.target import without_signature
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ class CountermarkMiddleware:
         self._rules = Rules.read()
         self._lock = Lock()
         self._client: Client | None = None
-        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._async_clients: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[AsyncClient, AsyncGenerator[None, None]]
+        ] = WeakKeyDictionary()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -59,35 +61,45 @@ class CountermarkMiddleware:
         if self._is_async:
             return self._answer_async(request)
         try:
-            self._prove(request)
+            proof = self._prove(request)
         except CountermarkError as error:
             return _refused(error)
-        return cast(_Sync, self._get_response)(request)
+        if isinstance(proof, HttpResponse):
+            return proof
+        return _marked(cast(_Sync, self._get_response)(request), proof)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            await self._prove_async(request)
+            proof = await self._prove_async(request)
         except CountermarkError as error:
             return _refused(error)
-        return await cast(_Async, self._get_response)(request)
+        if isinstance(proof, HttpResponse):
+            return proof
+        return _marked(await cast(_Async, self._get_response)(request), proof)
 
-    def _prove(self, request: HttpRequest) -> None:
+    def _prove(self, request: HttpRequest) -> Keeping | HttpResponse | None:
+        """How the answer may be kept; the answer itself if no view is to be reached; none where all may
+        pass."""
         rule, served = self._rule(request)
-        if rule is None or (original := _original(request)).is_preflight:
-            return
+        if rule is None:
+            return None
+        if (original := _original(request)).is_preflight:
+            return _preflight()
         if rule.demand is None:
-            _pass(request, verify_link(rule.signers, original), served)
-        else:
-            _pass(request, rule.demand.decide(original, self._sync_client()), served)
+            return _pass(request, verify_link(rule.signers, original), original, served)
+        return _pass(request, rule.demand.decide(original, self._sync_client()), original, served)
 
-    async def _prove_async(self, request: HttpRequest) -> None:
+    async def _prove_async(self, request: HttpRequest) -> Keeping | HttpResponse | None:
+        """As :meth:`_prove`."""
         rule, served = self._rule(request)
-        if rule is None or (original := _original(request)).is_preflight:
-            return
+        if rule is None:
+            return None
+        if (original := _original(request)).is_preflight:
+            return _preflight()
         if rule.demand is None:
-            _pass(request, verify_link(rule.signers, original), served)
-        else:
-            _pass(request, await rule.demand.decide_async(original, self._async_client()), served)
+            return _pass(request, verify_link(rule.signers, original), original, served)
+        decision = await rule.demand.decide_async(original, await self._async_client())
+        return _pass(request, decision, original, served)
 
     def _rule(self, request: HttpRequest) -> tuple[Rule | None, str]:
         """The rule that the request meets, and the path by which Django is to find the view.
@@ -112,20 +124,45 @@ class CountermarkMiddleware:
                 finalize(self, self._client.close)
             return self._client
 
-    def _async_client(self) -> AsyncClient:
-        """Connections belong to the loop in which they were opened."""
+    async def _async_client(self) -> AsyncClient:
+        """Connections belong to the loop in which they were opened, and end with it."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            if loop not in self._async_clients:
-                from countermark import AsyncClient
+            if loop in self._async_clients:
+                return self._async_clients[loop][0]
+            from countermark import AsyncClient
 
-                self._async_clients[loop] = AsyncClient(self._rules.url, self._rules.key)
-            return self._async_clients[loop]
+            for ended in [other for other in self._async_clients if other.is_closed()]:
+                del self._async_clients[ended]
+            client = AsyncClient(self._rules.url, self._rules.key)
+            closing = _closing_with_the_loop(client)
+            self._async_clients[loop] = client, closing
+        await anext(closing)
+        return client
 
 
-def _pass(request: HttpRequest, proven: Decision | VerifiedUrl, served: str) -> None:
+async def _closing_with_the_loop(client: AsyncClient) -> AsyncGenerator[None, None]:
+    """Who ends a loop first ends its asynchronous generators (`loop.shutdown_asyncgens`)."""
+    async with client:
+        yield
+
+
+def _pass(request: HttpRequest, proven: Decision | VerifiedUrl, original: Original, served: str) -> Keeping:
     cast(Any, request).countermark = proven
     request.path_info = served
+    return Keeping.of(proven, original)
+
+
+def _marked(response: HttpResponseBase, keeping: Keeping | None) -> HttpResponseBase:
+    if keeping is not None:
+        own = [[response[name]] if response.has_header(name) else [] for name in ("Cache-Control", "Vary")]
+        for name, text in keeping.headers(*own).items():
+            response[name] = text
+    return response
+
+
+def _preflight() -> HttpResponse:
+    return HttpResponse(status=PREFLIGHT_STATUS, headers=PREFLIGHT_HEADERS)
 
 
 def _refused(error: CountermarkError) -> JsonResponse:
@@ -141,6 +178,9 @@ def _refused(error: CountermarkError) -> JsonResponse:
 def _original(request: HttpRequest) -> Original:
     scope = getattr(request, "scope", None)
     if scope is not None:
+        # A middleware may have put there what a proxy says.
+        address = request.META.get("REMOTE_ADDR")
+        scope = {**scope, "client": None if address is None else (address, 0)}
         return Original.of_scope(scope, host=request.get_host(), root=_root(request))
     # Django has decoded both in the environment itself.
     return Original.of_environ(

@@ -80,14 +80,18 @@ def _rule(prefix: str, options: object) -> Rule:
     if not isinstance(options, Mapping):
         raise ImproperlyConfigured(f"{place}: expected a dictionary")
     demands: dict[str, Any] = {**options}  # pyright: ignore[reportUnknownMemberType]
-    signers = demands.pop("signers", None)
+    # Django's error reports hide settings by their names: this one has to have "secret" in its.
+    secrets_by_token = demands.pop("signing_secrets", None)
     try:
-        if signers is None:
+        if secrets_by_token is None:
             return Rule(prefix, demand=Demand(**demands))
         if demands:
-            raise ImproperlyConfigured(f"{place}: expected nothing beside 'signers', which asks no service")
+            raise ImproperlyConfigured(
+                f"{place}: expected nothing beside 'signing_secrets', which asks no service"
+            )
         return Rule(
-            prefix, {token_id: Signer(token_id, secrets) for token_id, secrets in dict(signers).items()}
+            prefix,
+            {token_id: Signer(token_id, secrets) for token_id, secrets in dict(secrets_by_token).items()},
         )
     except (CountermarkError, TypeError, ValueError) as error:
         # Their messages name the argument, never its value.

@@ -9,14 +9,18 @@ gate or an application asks.
 from __future__ import annotations
 
 from countermark.web.ask import Ask, Demand, Signers, TokenType, verify_link
-from countermark.web.original import Original, TargetUnknown
+from countermark.web.keeping import Keeping
+from countermark.web.original import PREFLIGHT_HEADERS, PREFLIGHT_STATUS, Original, TargetUnknown
 from countermark.web.presented import NoCredential, Presented
 from countermark.web.refusal import Refusal
 from countermark.web.target import host_in_header, raw_target
 
 __all__ = [
+    "PREFLIGHT_HEADERS",
+    "PREFLIGHT_STATUS",
     "Ask",
     "Demand",
+    "Keeping",
     "NoCredential",
     "Original",
     "Presented",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -23,6 +24,8 @@ TokenType = Literal["imageUrl", "upload", "apiKey"]
 Signers: TypeAlias = Signer | Mapping[str, Signer]
 """One token's signer, or those of several by token id."""
 
+# The grammar of the service.
+_PERMISSION = re.compile(r"\*|[a-z][A-Za-z0-9_.-]*(?::[A-Za-z0-9_.*-]+)?")
 _TYPES: tuple[TokenType, ...] = ("imageUrl", "upload", "apiKey")
 # What values of our own form begin with. Tokens of foreign dialects have others, which tell no type.
 _OWN_FORMS: dict[str, TokenType] = {"cmu_": "upload", "cmk_": "apiKey"}
@@ -45,15 +48,32 @@ class Demand:
     they open only what names them here."""
     reads_query: bool = False
     """Whether a value may also come as `?token=`. Servers write queries into their access logs."""
+    reads_client_ip: bool = False
+    """Whether to tell the service the address that the server names for the client, for count windows. Behind
+    a proxy, that is the proxy's, and all viewers are one, unless the server or a middleware puts the
+    client's in its place."""
 
     def __post_init__(self) -> None:
         """Finds what cannot be meant when the application starts, not at its first request."""
-        if not self.types or any(kind not in _TYPES for kind in self.types):
-            raise InvalidArgument(f"types: expected at least one of {', '.join(_TYPES)}")
+        # Settings are written without types.
+        given: Any = self
+        is_listed = isinstance(given.types, tuple | list)
+        kinds: tuple[Any, ...] = tuple(given.types) if is_listed else ()
+        if not kinds or any(kind not in _TYPES for kind in kinds):
+            raise InvalidArgument(f"types: expected a tuple of at least one of {', '.join(_TYPES)}")
+        object.__setattr__(self, "types", kinds)
         if "apiKey" in self.types and not self.permission:
             raise InvalidArgument("permission: expected one, such as files:read, since API keys are let in")
-        if isinstance(self.cost, bool) or self.cost < 0:
-            raise InvalidArgument("cost: expected 0 or more uses")
+        if self.permission is not None and not _is_permission(given.permission):
+            raise InvalidArgument("permission: expected one such as read, tokens:write or files:*")
+        if type(given.cost) is not int or not 0 <= self.cost < 2**63:
+            raise InvalidArgument("cost: expected a whole number of 0 or more uses")
+        for name in ("storage", "cloud_id"):
+            if not isinstance(getattr(given, name), str | None):
+                raise InvalidArgument(f"{name}: expected text or nothing")
+        for name in ("reads_query", "reads_client_ip"):
+            if not isinstance(getattr(given, name), bool):
+                raise InvalidArgument(f"{name}: expected True or False")
 
     def ask(self, original: Original) -> Ask:
         """What to ask the service about this request.
@@ -69,6 +89,8 @@ class Demand:
             _ = original.url
         presented = Presented.read(original, reads_query=self.reads_query)
         facts = original.facts(permission=self.permission, storage=self.storage, cloud_id=self.cloud_id)
+        if not self.reads_client_ip:
+            facts = replace(facts, client_ip=None)
         if presented.url is not None:
             if "imageUrl" not in self.types:
                 raise WrongType
@@ -130,6 +152,10 @@ class Ask:
         if decision.type not in self.types:
             raise WrongType
         return decision
+
+
+def _is_permission(given: object) -> bool:
+    return isinstance(given, str) and len(given) <= 128 and _PERMISSION.fullmatch(given) is not None
 
 
 def verify_link(signers: Signers, original: Original) -> VerifiedUrl:

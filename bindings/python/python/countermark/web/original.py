@@ -12,7 +12,12 @@ from countermark.decision import Request
 from countermark.errors import CountermarkError, Malformed
 from countermark.web.target import host_in_header, raw_target
 
-__all__ = ["Original", "TargetUnknown"]
+__all__ = ["PREFLIGHT_HEADERS", "PREFLIGHT_STATUS", "Original", "TargetUnknown"]
+
+PREFLIGHT_STATUS = 204
+"""Answers a preflight, without a body."""
+PREFLIGHT_HEADERS = {"Cache-Control": "no-store"}
+"""Beside :data:`PREFLIGHT_STATUS`."""
 
 
 class TargetUnknown(CountermarkError):
@@ -67,7 +72,9 @@ class Original:
         for name, text in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(text.decode("latin-1"))
         client = scope.get("client")
-        query = scope.get("query_string", b"").decode("latin-1")
+        query = scope.get("query_string", b"")
+        # Django's AsyncClient makes it a text.
+        query = query if isinstance(query, str) else query.decode("latin-1")
         return Original(
             method=scope["method"],
             host=_only(headers, "host") if host is None else host,
@@ -120,7 +127,11 @@ class Original:
 
     @property
     def is_preflight(self) -> bool:
-        """Whether a browser only asks if it may: such a request needs no credential and has no effect."""
+        """Whether a browser only asks if it may: such a request needs no credential, and no view may see it.
+
+        Anybody can send one. It is answered with :data:`PREFLIGHT_STATUS` and :data:`PREFLIGHT_HEADERS`;
+        what browsers want to hear, CORS middleware says, which stands before.
+        """
         has_key = self.authorization is not None or self.custom_key is not None
         return self.method == "OPTIONS" and self.has_preflight_headers and not has_key
 

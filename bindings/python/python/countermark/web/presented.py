@@ -13,6 +13,10 @@ from countermark.web.original import Original, query_value
 __all__ = ["NoCredential", "Presented"]
 
 
+# Longer values the service does not read, nor user names and passwords.
+_MOST_BYTES = 4096
+
+
 class NoCredential(Refused):
     """The request presents nothing."""
 
@@ -83,6 +87,8 @@ class _Authorization:
         except (binascii.Error, ValueError):
             raise UnknownToken from None
         user, colon, password = text.partition(":")
+        if max(len(user.encode()), len(password.encode())) > _MOST_BYTES:
+            raise UnknownToken
         if not colon or any(ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0 for sign in text):
             raise UnknownToken
         return user, password
@@ -99,7 +105,7 @@ def _beside_link(original: Original, others: list[_Authorization | str]) -> Pres
 
 
 def _usable(text: str) -> str:
-    """Nothing was ever issued that is empty or has spaces."""
-    if not text or not all("!" <= sign <= "~" for sign in text):
+    """Nothing was ever issued that is empty, endless or has spaces."""
+    if not 0 < len(text) <= _MOST_BYTES or not all("!" <= sign <= "~" for sign in text):
         raise UnknownToken
     return text

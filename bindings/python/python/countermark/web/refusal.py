@@ -37,6 +37,8 @@ _CHALLENGES = {
     "AUTHENTICATION_REQUIRED": 'Basic realm="countermark", charset="UTF-8"',
     "PERMISSION_DENIED": 'Bearer realm="countermark", error="insufficient_scope"',
 }
+# Whatever the application says itself is short.
+_TOO_LARGE = 413
 # Members of a question that the application chooses. All others come from its client.
 _OWN_MEMBERS = ("/request/permission", "/request/storage", "/request/cloudId", "/cost")
 
@@ -90,6 +92,8 @@ class Refusal:
 
 
 def _is_own_fault(error: BadRequest) -> bool:
+    if error.problem is not None and error.problem.status == _TOO_LARGE:
+        return False
     members = error.problem.members if error.problem is not None else ()
     return not members or any(pointer.endswith(_OWN_MEMBERS) for pointer, _ in members)
 
