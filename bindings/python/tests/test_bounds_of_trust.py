@@ -328,7 +328,7 @@ sys.path[:] = {path!r}
 try:
     import countermark
 except ImportError as error:
-    sys.exit(0) if "one interpreter" in str(error) or "subinterpreters" in str(error) else sys.exit(str(error))
+    sys.exit(0 if any(word in str(error) for word in ("one interpreter", "subinterpreters")) else str(error))
 raise SystemError("it was imported")
 '''
 made = interpreters.create()
@@ -356,7 +356,8 @@ WITHOUT_HTTP = "import sys; sys.modules['httpx2'] = None; import countermark, in
         "assert not hasattr(countermark, 'AsyncClient')",
         "assert 'Signer' in dict(inspect.getmembers(countermark))",
         "assert 'Client' not in countermark.__all__ and 'Signer' in countermark.__all__",
-        "try: from countermark import Client\nexcept ImportError as e: assert 'countermark[http]' in str(e), e\n"
+        "try: from countermark import Client\n"
+        "except ImportError as e: assert 'countermark[http]' in str(e), e\n"
         "else: raise SystemError",
         "try: countermark.Client\nexcept AttributeError as e: assert 'countermark[http]' in str(e), e\n"
         "else: raise SystemError",

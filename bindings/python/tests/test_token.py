@@ -517,9 +517,9 @@ def test_an_explanation_shows_what_was_signed_but_no_signature() -> None:
 
 def test_an_explanation_takes_nothing_and_judges_the_limit_by_the_record() -> None:
     assert image(limit=5, used=4).explain(url=LINK, now=NOW).decision.code == "ALLOWED"
-    assert upload(limit=5, used=5).explain(value=UPLOAD_VALUE, request=Request(method="POST")).decision.code == (
-        "LIMIT_REACHED"
-    )
+    assert upload(limit=5, used=5).explain(
+        value=UPLOAD_VALUE, request=Request(method="POST")
+    ).decision.code == ("LIMIT_REACHED")
 
 
 def test_an_explanation_says_what_a_signature_would_fit() -> None:

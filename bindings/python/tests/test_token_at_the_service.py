@@ -406,7 +406,8 @@ def test_a_fact_that_one_does_not_take_the_other_does_not_either(
     fact: str, within: str, beyond: str, tokens: Tokens, http: httpx2.Client
 ) -> None:
     for text, is_taken in ((within, True), (beyond, False)):
-        asked = value("key to all", **{"permission": "read", fact: text})
+        facts: dict[str, Any] = {"permission": "read", fact: text}
+        asked = value("key to all", **facts)
         question = on_the_wire(asked, asked.credential(tokens), dryRun=True)
         there = http.post("/v1/authorize", json=question)
         assert there.status_code == (200 if is_taken else 400)
@@ -419,7 +420,7 @@ def test_a_fact_that_one_does_not_take_the_other_does_not_either(
 
 def test_a_url_beyond_the_bound_is_allowed_by_neither(tokens: Tokens, http: httpx2.Client) -> None:
     host = "a" * 300
-    rest = 8192 - len(tokens["image"].link("https://a/shop/").removeprefix("https://a"))
+    rest = 8192 - len(tokens["image"].link("https://a/shop/b").removeprefix("https://a")) + 1
     longest = tokens["image"].link(f"https://{host}/shop/{'b' * rest}")
     assert len(longest) == 8500
     question: dict[str, Any] = {"credential": {"url": longest}, "dryRun": True}

@@ -152,8 +152,8 @@ LAZY = {
 
 
 OF_HTTP = ("AsyncClient", "Client")
-# What ``from countermark import *`` means depends on whether the HTTP library is there, which takes long to find out: so
-# ``__all__`` is left to ``__getattr__``. Type checkers do not see it go.
+# What ``from countermark import *`` means depends on whether the HTTP library is there, which takes long to
+# find out: so ``__all__`` is left to ``__getattr__``. Type checkers do not see it go.
 PUBLIC = __all__
 del globals()["__all__"]
 
@@ -190,8 +190,9 @@ def _missing(name: str) -> Exception:
     import sys
 
     message = f"countermark.{name} needs the HTTP library: pip install 'countermark[http]'"
-    # No class can be both errors. ``from countermark import …`` looks the name up by the import system and would hide the
-    # words of an AttributeError; everybody else, ``hasattr`` before all, expects one.
-    importing = sys._getframe(2).f_globals.get("__name__") == "importlib._bootstrap"  # pyright: ignore[reportPrivateUsage]
+    # No class can be both errors. ``from countermark import …`` looks the name up by the import system and
+    # would hide the words of an AttributeError; everybody else, ``hasattr`` before all, expects one.
+    asking = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    importing = asking.f_globals.get("__name__") == "importlib._bootstrap"
     error = ImportError if importing else AttributeError
     return error(message, name=name)
