@@ -310,7 +310,7 @@ def test_what_an_upload_gets_is_asked_for_by_parameters() -> None:
     for wrong in ({"cloud_id": 5}, {"public_id": b"x"}, {"tags": [1]}, {"tags": 7}, {"format": True}):
         (name,) = wrong
         with pytest.raises(InvalidArgument, match=rf"{name}(\[0\])?: expected"):
-            UploadParameters(**wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            UploadParameters(**wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidArgument, match="insert_only: expected"):
         UploadDirectives(insert_only=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
