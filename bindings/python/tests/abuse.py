@@ -51,7 +51,8 @@ class Lying(Sequence[str]):
         return self.length
 
     def __getitem__(self, index: Any) -> Any:
-        return self.texts[index]
+        found: Any = self.texts[index]
+        return found
 
 
 class Junk:

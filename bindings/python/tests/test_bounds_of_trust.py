@@ -46,7 +46,8 @@ class Lying(Sequence[str]):
         return self.length
 
     def __getitem__(self, index: Any) -> Any:
-        return [URL, URL + "1", URL + "2"][index]
+        found: Any = [URL, URL + "1", URL + "2"][index]
+        return found
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
