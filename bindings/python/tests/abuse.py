@@ -51,8 +51,7 @@ class Lying(Sequence[str]):
         return self.length
 
     def __getitem__(self, index: Any) -> Any:
-        found: Any = self.texts[index]
-        return found
+        return self.texts[index]  # pyright: ignore[reportUnknownVariableType]
 
 
 class Junk:

@@ -46,8 +46,7 @@ class Lying(Sequence[str]):
         return self.length
 
     def __getitem__(self, index: Any) -> Any:
-        found: Any = [URL, URL + "1", URL + "2"][index]
-        return found
+        return [URL, URL + "1", URL + "2"][index]  # pyright: ignore[reportUnknownVariableType]
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
