@@ -30,6 +30,28 @@ pub(crate) fn text(argument: &str, text: &Bound<'_, PyString>) -> PyResult<PyBac
     borrow_text(text.clone()).ok_or_else(|| invalid_argument(text.py(), argument, NOT_TEXT))
 }
 
+/// An HTTP method, GET unless another is given. That it is none of the known ones is for the rules to say.
+pub(crate) struct Method(Option<PyBackedStr>);
+
+impl Method {
+    /// What a signed URL is for if nothing else is said.
+    pub(crate) const GET: Self = Self(None);
+
+    /// The method as it was given.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or("GET")
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Method {
+    type Error = PyErr;
+
+    fn extract(method: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let given = method.cast::<PyString>().map_err(|_| wrong_type("method", "str", &method))?;
+        text("method", &given).map(|text| Self(Some(text)))
+    }
+}
+
 /// `TypeError` that says what was expected and what type came.
 pub(crate) fn wrong_type(argument: &str, expected: &str, given: &Bound<'_, PyAny>) -> PyErr {
     let name = given.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());

@@ -7,13 +7,16 @@ use std::thread;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyInt, PyString};
+use pyo3::types::PyString;
 
-use crate::arguments::{borrow_text, wrong_type};
+use crate::arguments::{borrow_text, whole_number, wrong_type};
 use crate::exceptions::invalid_argument;
 
 /// Texts that one thread takes at once: some 100 µs of work, so that none is left alone with much at the end.
 pub(crate) const PIECE: usize = 256;
+
+/// Room made before the first text is seen; an iterable may claim any length.
+const MOST_FORESEEN: usize = 65_536;
 
 /// More threads than any machine has cores to gain by.
 const MOST_THREADS: usize = 256;
@@ -26,7 +29,7 @@ pub(crate) fn texts(urls: &Bound<'_, PyAny>) -> PyResult<Vec<Option<PyBackedStr>
     if urls.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err("urls: expected an iterable of str, got a single str"));
     }
-    let mut texts = Vec::with_capacity(urls.len().unwrap_or(0));
+    let mut texts = Vec::with_capacity(urls.len().unwrap_or(0).min(MOST_FORESEEN));
     for (index, url) in urls.try_iter()?.enumerate() {
         let text = url?
             .cast_into::<PyString>()
@@ -36,15 +39,30 @@ pub(crate) fn texts(urls: &Bound<'_, PyAny>) -> PyResult<Vec<Option<PyBackedStr>
     Ok(texts)
 }
 
-/// How many threads are meant: 0 are as many as there are cores.
-///
-/// # Errors
-/// `InvalidArgument` outside 0 to 256.
-pub(crate) fn threads(threads: &Bound<'_, PyInt>) -> PyResult<usize> {
-    match threads.extract() {
-        Ok(0) => Ok(thread::available_parallelism().map_or(1, NonZeroUsize::get)),
-        Ok(number) if number <= MOST_THREADS => Ok(number),
-        _ => Err(invalid_argument(threads.py(), "threads", "expected 0 (one for each core) to 256")),
+/// How many threads are meant: of an `int` from 0 to 256, where 0 are as many as there are cores.
+pub(crate) struct Threads(usize);
+
+impl Threads {
+    /// The caller's own thread alone.
+    pub(crate) const ONE: Self = Self(1);
+
+    /// At least 1.
+    pub(crate) const fn get(&self) -> usize {
+        self.0
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Threads {
+    type Error = PyErr;
+
+    fn extract(threads: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        const EXPECTED: &str = "expected 0 (one for each core) to 256";
+        let number = whole_number(&threads).ok_or_else(|| wrong_type("threads", "int", &threads))?;
+        match number.and_then(|number| usize::try_from(number).ok()) {
+            Some(0) => Ok(Self(thread::available_parallelism().map_or(1, NonZeroUsize::get))),
+            Some(number) if number <= MOST_THREADS => Ok(Self(number)),
+            _ => Err(invalid_argument(threads.py(), "threads", EXPECTED)),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The facts of a request: `countermark.Request` as the core asks for it.
 
-use countermark_core::{Permission, Proof, Request, SignedUrl, UploadId};
+use std::net::IpAddr;
+
+use countermark_core::{Permission, Proof, Request, SignedUrl, UploadId, bounds};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::sync::PyOnceLock;
@@ -38,20 +40,21 @@ impl Facts {
             return Err(wrong_type("request", "a countermark.Request", request));
         }
         let bytes = request.getattr("bytes")?;
-        let upload_id = text(request, "upload_id")?;
+        must_be_an_address(request)?;
+        let upload_id = text(request, "upload_id", bounds::UPLOAD_ID)?;
         if upload_id.as_ref().is_some_and(|id| id.parse::<UploadId>().is_err()) {
             return Err(invalid_argument(py, "request.upload_id", "expected upl_ and 22 characters"));
         }
         let facts = Self {
-            method: text(request, "method")?,
-            cloud_id: text(request, "cloud_id")?,
-            path: text(request, "path")?,
-            destination: text(request, "destination")?,
-            permission: text(request, "permission")?,
-            storage: text(request, "storage")?,
+            method: text(request, "method", bounds::METHOD)?,
+            cloud_id: text(request, "cloud_id", bounds::CLOUD_ID)?,
+            path: text(request, "path", bounds::PATH)?,
+            destination: text(request, "destination", bounds::PATH)?,
+            permission: text(request, "permission", bounds::PERMISSION)?,
+            storage: text(request, "storage", bounds::STORAGE)?,
             bytes: if bytes.is_none() { None } else { Some(upload_extra::size("request.bytes", &bytes)?) },
-            content_type: text(request, "content_type")?,
-            public_id: text(request, "public_id")?,
+            content_type: text(request, "content_type", bounds::CONTENT_TYPE)?,
+            public_id: text(request, "public_id", bounds::PUBLIC_ID)?,
             names_upload: upload_id.is_some(),
         };
         facts.must_be_meant(py)?;
@@ -101,12 +104,27 @@ impl Facts {
     }
 }
 
-fn text(request: &Bound<'_, PyAny>, name: &str) -> PyResult<Option<PyBackedStr>> {
+/// # Errors
+/// `InvalidArgument` unless the client's address is one. It decides nothing here, but the service would not answer.
+fn must_be_an_address(request: &Bound<'_, PyAny>) -> PyResult<()> {
+    let address = text(request, "client_ip", bounds::ADDRESS)?;
+    if address.is_some_and(|address| address.parse::<IpAddr>().is_err()) {
+        return Err(invalid_argument(request.py(), "request.client_ip", "expected an IPv4 or IPv6 address"));
+    }
+    Ok(())
+}
+
+/// A fact of at most so many bytes.
+fn text(request: &Bound<'_, PyAny>, name: &str, most: usize) -> PyResult<Option<PyBackedStr>> {
     let fact = request.getattr(name)?;
     if fact.is_none() {
         return Ok(None);
     }
     let argument = format!("request.{name}");
     let fact = fact.cast::<PyString>().map_err(|_| wrong_type(&argument, "str", &fact))?;
-    arguments::text(&argument, fact).map(Some)
+    let text = arguments::text(&argument, fact)?;
+    if text.len() > most {
+        return Err(invalid_argument(request.py(), &argument, format!("expected at most {most} bytes")));
+    }
+    Ok(Some(text))
 }

@@ -104,7 +104,8 @@ pub(crate) fn read<'a>(text: &'a str, host: Option<&Host>) -> Result<SignedUrl<'
     }
 }
 
-fn is_bare(text: &str) -> bool {
+/// Whether it is a request target without scheme and host.
+pub(crate) fn is_bare(text: &str) -> bool {
     text.starts_with('/')
 }
 

@@ -6,6 +6,7 @@ mod batch;
 mod exceptions;
 mod expiry;
 mod facts;
+mod interpreter;
 mod key_ring;
 mod looks_signed;
 mod members;
@@ -43,6 +44,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::interpreter::must_be_the_first(module.py())?;
         PySequence::register::<Verdicts>(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

@@ -39,7 +39,8 @@ impl<'py> Members<'py> {
             let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
             let name = member_name(argument, &name)?;
             if !left_out.contains(&&*name) {
-                members.set_item(&name, copy(&format!("{argument}.{name}"), &value, 1)?)?;
+                let place = format!("{argument}.{name}");
+                add(&members, &place, &name, copy(&place, &value, 1)?)?;
             }
         }
         Ok(Self { place: argument.to_owned(), members })
@@ -141,6 +142,29 @@ impl<'py> Members<'py> {
         found.ok_or_else(|| self.wrong(name, expected))
     }
 
+    /// # Errors
+    /// `InvalidArgument` naming a member that is absent; null is there.
+    pub(crate) fn must_name(&self, names: &[&str]) -> PyResult<()> {
+        const EXPECTED: &str = "expected this member, which the service always shows: without it a restriction would be \
+                                overlooked";
+        for name in names {
+            if !self.members.contains(*name)? {
+                return Err(self.wrong(name, EXPECTED));
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// As [`Members::must_name`], and for null.
+    pub(crate) fn must_say(&self, names: &[&str]) -> PyResult<()> {
+        self.must_name(names)?;
+        for name in names {
+            self.required(name, self.find(name)?, "expected a value: the service never shows null here")?;
+        }
+        Ok(())
+    }
+
     /// `InvalidArgument` about a member.
     pub(crate) fn wrong(&self, name: &str, expected: impl std::fmt::Display) -> PyErr {
         invalid_argument(self.members.py(), &format!("{}.{name}", self.place), expected)
@@ -168,6 +192,15 @@ fn as_text(found: &Bound<'_, PyAny>) -> Option<String> {
 fn member_name(place: &str, name: &Bound<'_, PyAny>) -> PyResult<String> {
     as_text(name)
         .ok_or_else(|| invalid_argument(name.py(), place, "expected names of members that are Unicode text"))
+}
+
+/// # Errors
+/// `InvalidArgument` for a member that is there already: of two, either could be the one that was meant.
+fn add(members: &Bound<'_, PyDict>, place: &str, name: &str, value: Bound<'_, PyAny>) -> PyResult<()> {
+    if members.contains(name)? {
+        return Err(invalid_argument(members.py(), place, "expected this member once"));
+    }
+    members.set_item(name, value)
 }
 
 /// A copy of JSON as `json.loads` makes it, where tuples and other mappings may stand for lists and objects.
@@ -198,7 +231,8 @@ fn copy<'py>(place: &str, value: &Bound<'py, PyAny>, level: usize) -> PyResult<B
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         // Its name may be a viewer's.
         let name = member_name(place, &name)?;
-        members.set_item(&name, copy(&format!("{place}.{name}"), &value, level + 1)?)?;
+        let place = format!("{place}.{name}");
+        add(&members, &place, &name, copy(&place, &value, level + 1)?)?;
     }
     Ok(members.into_any())
 }

@@ -46,7 +46,12 @@ pub(crate) fn by_version(
     let mut versions = BTreeMap::new();
     for item in mapping.items()? {
         let (number, secret): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-        versions.extend(issued(&number, &secret, new)?);
+        for (version, secret) in issued(&number, &secret, new)? {
+            if versions.insert(version, secret).is_some() {
+                let argument = format!("secrets[{version}]");
+                return Err(invalid_argument(mapping.py(), &argument, "expected this version once"));
+            }
+        }
     }
     Ok(versions)
 }

@@ -2,10 +2,10 @@
 
 use countermark_core::{Placement, TokenId, TokenKind};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::arguments::{self, NOT_TEXT, borrow_text};
-use crate::batch;
+use crate::arguments::{self, Method, NOT_TEXT, borrow_text};
+use crate::batch::{self, Threads};
 use crate::exceptions::{Refusal, invalid_argument};
 use crate::expiry::Expiry;
 use crate::key_ring::{self, KeyRing};
@@ -128,7 +128,7 @@ impl Signer {
     /// Raises:
     ///     InvalidArgument: as ``sign``; of a URL it names the index, as ``urls[3]``, and none is returned.
     #[pyo3(signature = (urls, *, expires_in = None, expires = None, bucket = None, placement = None, now = None,
-                        threads = None),
+                        threads = Threads::ONE),
            text_signature = "($self, urls, *, expires_in=None, expires=None, bucket=None, placement=None, now=None, \
                              threads=1)")]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword in Python")]
@@ -140,10 +140,9 @@ impl Signer {
         bucket: Option<&Bound<'_, PyAny>>,
         placement: Option<&Bound<'_, PyString>>,
         now: Option<&Bound<'_, PyAny>>,
-        threads: Option<&Bound<'_, PyInt>>,
+        threads: Threads,
     ) -> PyResult<Bound<'py, PyList>> {
-        let py = urls.py();
-        let threads = threads.map_or(Ok(1), batch::threads)?;
+        let (py, threads) = (urls.py(), threads.get());
         let placement = placement.map_or(Ok(self.placement), arguments::placement)?;
         let expires = Expiry { expires_in, expires, bucket }.instant(py, now)?;
         let texts = batch::texts(urls)?;
@@ -179,30 +178,32 @@ impl Signer {
     ///     LinkExpired: its ``expires`` has come; nothing else is wrong with the signature.
     ///     MethodDenied: the method is neither GET nor HEAD.
     ///     WrongHost: it is for another host than the signer's.
-    #[pyo3(signature = (url, *, method = "GET", now = None))]
+    #[pyo3(signature = (url, *, method = Method::GET, now = None),
+           text_signature = "($self, url, *, method='GET', now=None)")]
     fn verify(
         &self,
         url: Bound<'_, PyString>,
-        method: &str,
+        method: Method,
         now: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<VerifiedUrl> {
         let py = url.py();
         let now = arguments::now(py, now)?;
         let text = borrow_text(url).ok_or_else(|| not_text().raise(py))?;
-        self.ring.verify(&text, method, now).map_err(|refusal| refusal.raise(py))?;
+        self.ring.verify(&text, method.as_str(), now).map_err(|refusal| refusal.raise(py))?;
         Ok(VerifiedUrl::new(text, self.ring.host().cloned()))
     }
 
     /// Whether ``verify`` would accept the URL; for whoever does not need to know why not.
-    #[pyo3(signature = (url, *, method = "GET", now = None))]
+    #[pyo3(signature = (url, *, method = Method::GET, now = None),
+           text_signature = "($self, url, *, method='GET', now=None)")]
     fn validate(
         &self,
         url: Bound<'_, PyString>,
-        method: &str,
+        method: Method,
         now: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let now = arguments::now(url.py(), now)?;
-        Ok(borrow_text(url).is_some_and(|text| self.ring.verify(&text, method, now).is_ok()))
+        Ok(borrow_text(url).is_some_and(|text| self.ring.verify(&text, method.as_str(), now).is_ok()))
     }
 
     /// The outcome of each URL, in their order, decided at one instant and without holding the interpreter.
@@ -213,21 +214,21 @@ impl Signer {
     ///
     /// Raises:
     ///     InvalidArgument: an argument other than a URL cannot be meant. A refusal is never raised here.
-    #[pyo3(signature = (urls, *, method = "GET", now = None, threads = None),
+    #[pyo3(signature = (urls, *, method = Method::GET, now = None, threads = Threads::ONE),
            text_signature = "($self, urls, *, method='GET', now=None, threads=1)")]
     fn verify_many(
         &self,
         urls: &Bound<'_, PyAny>,
-        method: &str,
+        method: Method,
         now: Option<&Bound<'_, PyAny>>,
-        threads: Option<&Bound<'_, PyInt>>,
+        threads: Threads,
     ) -> PyResult<Verdicts> {
         let py = urls.py();
-        let threads = threads.map_or(Ok(1), batch::threads)?;
         let texts = batch::texts(urls)?;
         let now = arguments::now(py, now)?;
+        let method = method.as_str();
         let refusals = py.detach(|| {
-            batch::work_on(&texts, threads, Some(not_text()), |text| match text {
+            batch::work_on(&texts, threads.get(), Some(not_text()), |text| match text {
                 Some(text) => self.ring.verify(text, method, now).err(),
                 None => Some(not_text()),
             })

@@ -22,7 +22,8 @@ use crate::token_record::{self, DESCRIPTIVE, Known};
 /// are under way, and which hosts the service's configuration gives to which cloud.
 ///
 /// A record is refused that has a member that this version does not know, unless it is null: it could be a restriction. So
-/// upgrade this package no later than the service. What only describes a token (``name``, ``labels`` …) is not looked at. A
+/// upgrade this package no later than the service. One is refused, too, that lacks a member by which the service restricts:
+/// give it as the service shows it, nulls included. What only describes a token (``name``, ``labels`` …) is not looked at. A
 /// token never changes and may be used by many threads at once. Its pickle holds the secrets or the value.
 ///
 /// Args:
@@ -34,7 +35,8 @@ use crate::token_record::{self, DESCRIPTIVE, Known};
 ///         regeneration is not known here.
 ///
 /// Raises:
-///     InvalidArgument: the record cannot be read, or secrets or value are missing; names the member.
+///     InvalidArgument: the record cannot be read or lacks a member, secrets or value are missing, or the value is not the
+///         one of which the record shows the preview; names the member.
 ///
 /// >>> token = Token(record, secrets=secret)
 /// >>> token.decide(url=link, request=Request(method="GET")).code
@@ -109,7 +111,8 @@ impl Token {
     /// Raises:
     ///     CountingRequired: everything else allows, but a use of a limited token would have to be taken, or the request
     ///         continues an upload of which only the service knows. Refusals and free requests do not need the service.
-    ///     InvalidArgument: an argument cannot be meant, or the request contradicts the signed URL.
+    ///     InvalidArgument: an argument cannot be meant, a fact is longer than the service takes, or the request contradicts
+    ///         the signed URL.
     #[pyo3(signature = (*, url = None, value = None, request = None, cost = None, viewer_proven = false, now = None),
            text_signature = "($self, *, url=None, value=None, request=None, cost=1, viewer_proven=False, now=None)")]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword in Python")]
@@ -193,7 +196,9 @@ impl Token {
                 keywords.set_item("secrets", versions)?;
             }
         }
-        Ok(((self.record.bind(py).clone(),), keywords))
+        // A copy, since Python's dictionaries change and a token does not.
+        let record = Members::copy_of("record", self.record.bind(py), &[])?;
+        Ok(((record.as_dict().clone(),), keywords))
     }
 }
 
@@ -246,7 +251,8 @@ impl Token {
             let verdict = decide(&self.terms, request, used, question.now);
             if question.facts.names_upload && self.terms.kind() == TokenKind::Upload {
                 let continued = Request { continues_upload: true, ..request.clone() };
-                if decide(&self.terms, &continued, used, question.now) != verdict {
+                let otherwise = decide(&self.terms, &continued, used, question.now);
+                if otherwise != verdict && (otherwise.is_ok() || verdict.is_ok()) {
                     let words = "only the service knows which uploads are under way: ask it";
                     return Err(counting_required(py, Some(words)));
                 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use countermark_core::{
     ApiTerms, BasePath, Counting, Dialect, Host, ImageTerms, KeySlot, KeyVersion, Permission, Purpose,
-    SecretVersion, SigningSecret, SlotKey, Terms, TokenId, TokenKind, UploadTerms, ValueDigest, ValueSlot,
-    ViewerPassword, may_be_credential,
+    SecretVersion, SigningSecret, SlotKey, Terms, TokenId, TokenKind, TokenValue, UploadTerms, ValueDigest,
+    ValueKind, ValueSlot, ViewerPassword, may_be_credential, preview,
 };
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyString;
 
 use crate::arguments::{self, wrong_type};
@@ -17,22 +18,20 @@ use crate::secrets;
 use crate::upload_extra;
 
 /// What describes a token and decides nothing: left out of what is kept.
-pub(crate) const DESCRIPTIVE: [&str; 13] = [
+pub(crate) const DESCRIPTIVE: [&str; 11] = [
     "name",
     "description",
     "labels",
-    "status",
     "remaining",
     "notify",
     "autoDelete",
     "recoverable",
-    "preview",
     "createdAt",
     "updatedAt",
     "lastUsedAt",
     "createdBy",
 ];
-const OF_ALL: [&str; 11] = [
+const OF_ALL: [&str; 13] = [
     "id",
     "type",
     "owner",
@@ -44,6 +43,8 @@ const OF_ALL: [&str; 11] = [
     "dialect",
     "revision",
     "revokedAt",
+    "status",
+    "preview",
 ];
 
 /// What a token is known by beside its record: what the service shows only once.
@@ -76,16 +77,22 @@ pub(crate) fn read(
     value: Option<&Bound<'_, PyString>>,
 ) -> PyResult<(Terms, u64, Known)> {
     let id = read_id(record)?;
+    record.must_name(&["notBefore", "expiry", "limit", "revokedAt"])?;
+    record.must_say(&["enabled", "used", "dialect"])?;
+    must_bear_out_its_status(record)?;
     let (purpose, known) = match id.kind() {
         TokenKind::ImageUrl => image_terms(record, secrets, value)?,
         TokenKind::Upload => {
-            let value = own_value(record, secrets, value)?;
+            let value = own_value(record, ValueKind::Upload, secrets, value)?;
             record.refuse_others(&[&OF_ALL[..], &["extra"]].concat())?;
-            let extra = upload_extra::read(&required_extra(record)?)?;
+            let extra = required_extra(record)?;
+            extra.must_name(&["cloudId", "publicId", "minBytes", "maxBytes", "publicIdPrefix"])?;
+            extra.must_say(&["mimeTypes", "insertOnly"])?;
+            let extra = upload_extra::read(&extra)?;
             (Purpose::Upload(Box::new(UploadTerms { values: slots(&value), extra })), value)
         }
         TokenKind::ApiKey => {
-            let value = own_value(record, secrets, value)?;
+            let value = own_value(record, ValueKind::ApiKey, secrets, value)?;
             (Purpose::ApiKey(Box::new(api_terms(record, slots(&value))?)), value)
         }
     };
@@ -113,6 +120,23 @@ fn read_id(record: &Members<'_>) -> PyResult<TokenId> {
     if kind == id.kind() { Ok(id) } else { Err(record.wrong("type", "expected the type that the id names")) }
 }
 
+/// # Errors
+/// `InvalidArgument` if the derived `status` says that the token does not work and the member that it derives from does not:
+/// that one has been lost or changed on the way.
+fn must_bear_out_its_status(record: &Members<'_>) -> PyResult<()> {
+    let is_borne_out = match record.text("status")?.as_deref() {
+        Some("revoked") => record.instant("revokedAt")?.is_some(),
+        Some("disabled") => record.flag("enabled")? == Some(false),
+        Some("expired") => record.instant("expiry")?.is_some(),
+        _ => true,
+    };
+    if is_borne_out {
+        Ok(())
+    } else {
+        Err(record.wrong("status", "expected one that agrees with revokedAt, enabled and expiry"))
+    }
+}
+
 fn image_terms(
     record: &Members<'_>,
     secrets: Option<&Bound<'_, PyAny>>,
@@ -122,7 +146,9 @@ fn image_terms(
         return Err(invalid_argument(value.py(), "value", "expected none: an imageUrl token has secrets"));
     }
     let extra = required_extra(record)?;
+    extra.must_name(&["cloudId"])?;
     let versions = secret_versions(record)?;
+    record.must_say(&["counting", "countWindow", "legacySignatures"])?;
     let issued = extra.take("secret")?.zip(record.take("keyVersion")?);
     let is_legacy = record.flag("legacySignatures")?.unwrap_or_default();
     let is_foreign = is_legacy || record.text("dialect")?.as_deref() == Some(Dialect::Shardimage.name());
@@ -181,20 +207,18 @@ fn secret_versions(record: &Members<'_>) -> PyResult<Vec<SecretVersion>> {
 fn secret_version(version: &Members<'_>) -> PyResult<SecretVersion> {
     version.refuse_others(&["version", "state", "createdAt", "verifyUntil"])?;
     let number = version.number("version")?.and_then(KeyVersion::new);
+    let number = version.required("version", number, "expected 1 to 65535")?;
     let verify_until = version.instant("verifyUntil")?;
     let is_active = match version.text("state")?.as_deref() {
         Some("active") => true,
         Some("verifyOnly" | "retired") => false,
         _ => return Err(version.wrong("state", "expected active, verifyOnly or retired")),
     };
+    version.must_name(&["verifyUntil"])?;
     if is_active != verify_until.is_none() {
         return Err(version.wrong("verifyUntil", "expected Unix seconds, but null of the active version"));
     }
-    Ok(SecretVersion {
-        number: version.required("version", number, "expected 1 to 65535")?,
-        created_at: version.instant("createdAt")?.unwrap_or_default(),
-        verify_until,
-    })
+    Ok(SecretVersion { number, created_at: version.instant("createdAt")?.unwrap_or_default(), verify_until })
 }
 
 /// The version that one secret without a number is of.
@@ -232,6 +256,7 @@ fn api_terms(record: &Members<'_>, values: Vec<ValueSlot>) -> PyResult<ApiTerms>
     record.refuse_others(
         &[&OF_ALL[..], &["permissions", "basePath", "storages", "clouds", "sourceNetworks"]].concat(),
     )?;
+    record.must_name(&["permissions", "basePath", "storages", "clouds"])?;
     let boxed = |list: Option<Vec<String>>| {
         list.map(|list| list.into_iter().map(String::into_boxed_str).collect::<Box<[_]>>())
     };
@@ -253,6 +278,7 @@ fn api_terms(record: &Members<'_>, values: Vec<ValueSlot>) -> PyResult<ApiTerms>
 
 fn own_value(
     record: &Members<'_>,
+    kind: ValueKind,
     secrets: Option<&Bound<'_, PyAny>>,
     value: Option<&Bound<'_, PyString>>,
 ) -> PyResult<Known> {
@@ -261,22 +287,42 @@ fn own_value(
         return Err(invalid_argument(py, "secrets", "expected none: only imageUrl tokens have secrets"));
     }
     let issued = record.take("value")?;
-    let value = match (value, &issued) {
-        (Some(value), _) => arguments::text("value", value)?,
-        (None, Some(value)) => {
-            let value = value.cast::<PyString>().map_err(|_| wrong_type("record.value", "str", value))?;
-            arguments::text("record.value", value)?
-        }
-        (None, None) => {
-            return Err(invalid_argument(py, "value", "expected the value that presents the token"));
-        }
+    let given = value.map(|value| arguments::text("value", value)).transpose()?;
+    let issued = issued.map(|value| issued_value(&value)).transpose()?;
+    if given.as_ref().zip(issued.as_ref()).is_some_and(|(given, issued)| **given != **issued) {
+        return Err(invalid_argument(
+            py,
+            "value",
+            "expected the value that the record holds, or none beside it",
+        ));
+    }
+    let Some(value) = given.or(issued) else {
+        return Err(invalid_argument(py, "value", "expected the value that presents the token"));
     };
     if !may_be_credential(&value) {
         let expected = "expected a value: 1 to 4096 visible ASCII characters; one that begins with cmu_ or cmk_ with \
                         a checksum that fits";
         return Err(invalid_argument(py, "value", expected));
     }
+    if TokenValue::parse(&value).is_ok_and(|value| value.kind() != kind) {
+        let expected =
+            "expected a value of the type that the id names: cmu_ of upload tokens, cmk_ of API keys";
+        return Err(invalid_argument(py, "value", expected));
+    }
+    let shown = record.text("preview")?.filter(|shown| !shown.is_empty());
+    if shown.is_some_and(|shown| shown != preview(&value)) {
+        return Err(invalid_argument(
+            py,
+            "value",
+            "expected the token's own: the record shows another preview",
+        ));
+    }
     Ok(Known::Value(value.to_owned()))
+}
+
+fn issued_value(value: &Bound<'_, PyAny>) -> PyResult<PyBackedStr> {
+    let value = value.cast::<PyString>().map_err(|_| wrong_type("record.value", "str", value))?;
+    arguments::text("record.value", value)
 }
 
 /// The one value that is known: what a regeneration has replaced is not, even while both overlap.

@@ -17,14 +17,15 @@ use crate::key_ring;
 #[pyclass(frozen, module = "countermark")]
 pub(crate) struct VerifiedUrl {
     url: PyBackedStr,
-    /// The signer's, to which a bare target goes.
+    /// To which a bare target goes; `None` if the URL says so itself.
     host: Option<Arc<Host>>,
 }
 
 impl VerifiedUrl {
     /// `url` must have been read as a signed URL with this host before; facts are read again when asked for, so that who
     /// only verifies pays for none.
-    pub(crate) const fn new(url: PyBackedStr, host: Option<Arc<Host>>) -> Self {
+    pub(crate) fn new(url: PyBackedStr, host: Option<Arc<Host>>) -> Self {
+        let host = if key_ring::is_bare(&url) { host } else { None };
         Self { url, host }
     }
 
@@ -77,6 +78,12 @@ impl VerifiedUrl {
         self.read().path().into_owned()
     }
 
+    /// The undecoded query without the signature's own parameters and without ``?``; empty if there is none.
+    #[getter]
+    fn query(&self) -> &str {
+        self.read().query()
+    }
+
     /// The Unix second from which on the link is expired; none for never.
     #[getter]
     fn expires(&self) -> Option<u64> {
@@ -95,7 +102,8 @@ impl VerifiedUrl {
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
-        self.url.as_py_str().bind(py).hash()
+        // Not that of the given object, which may be of a subclass with a hash of its own.
+        PyString::new(py, &self.url).hash()
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Restored<'py>> {
@@ -118,7 +126,7 @@ impl VerifiedUrl {
             .map_err(|malformed| Refusal::from(malformed).raise(py))?
             .form;
         match form {
-            SignatureForm::Cm1 { .. } => Ok(Self { url, host }),
+            SignatureForm::Cm1 { .. } => Ok(Self::new(url, host)),
             SignatureForm::Token2 => Err(Refusal::of_grammar("expected a URL of the form cm1").raise(py)),
         }
     }

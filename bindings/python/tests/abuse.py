@@ -10,7 +10,7 @@ import random
 import string
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -21,10 +21,15 @@ from countermark.errors import CountermarkError
 
 TOKEN = "iu_034YCGMODo7rNXJe1rD0Im"
 SECRETS = {1: "first secret of at least 32 bytes", 2: "second secret of at least 32 bytes"}
+VALUE = "cmk_uTRGX1EciFuTjXUPUT7sgVblNpni4P7T0V72OF"
 RECORD: dict[str, Any] = {
     "id": "ak_034YCGMODo7rNXJe1rD0Im",
     "type": "apiKey",
     "enabled": True,
+    "used": 0,
+    "dialect": "native",
+    "revokedAt": None,
+    "preview": VALUE[:15],
     "permissions": ["read", "files:*"],
     "basePath": "/team",
     "storages": ["main"],
@@ -33,8 +38,20 @@ RECORD: dict[str, Any] = {
     "expiry": None,
     "notBefore": None,
 }
-VALUE = "cmk_uTRGX1EciFuTjXUPUT7sgVblNpni4P7T0V72OF"
 ORDINARY = (TypeError, ValueError, IndexError, CountermarkError)
+
+
+class Lying(Sequence[str]):
+    """Texts that claim to be others in number."""
+
+    def __init__(self, texts: list[str], length: int) -> None:
+        self.texts, self.length = texts, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.texts[index]  # pyright: ignore[reportUnknownVariableType]
 
 
 class Junk:
@@ -149,7 +166,13 @@ def calls(junk: Junk) -> list[Callable[[], object]]:
     ]
 
     def urls() -> object:
-        return [junk.text() for _ in range(3)] if junk.random.random() < 0.8 else junk.value()
+        texts = [junk.text() for _ in range(3)]
+        chance = junk.random.random()
+        if chance < 0.1:
+            return Lying(texts, junk.random.choice([0, 1, 2**31, 2**62, sys.maxsize]))
+        if chance < 0.15:
+            return range(10**15)
+        return texts if chance < 0.8 else junk.value()
 
     def few_threads(options: dict[str, Any]) -> dict[str, Any]:
         # As many threads as somebody asks for are begun; thousands of them would test the machine.
@@ -192,8 +215,11 @@ def abuse(count: int, seed: int, returned: set[int], failures: list[str]) -> Non
         try:
             ways[way]()
             returned.add(way)
-        except ORDINARY:
-            pass
+        except ORDINARY as error:
+            # Python's own errors of text would carry the whole text along.
+            if isinstance(error, UnicodeError) and not isinstance(error, CountermarkError):
+                failures.append(f"way {way}: {type(error).__name__}")
+                return
         except BaseException as error:
             failures.append(f"way {way}: {type(error).__name__}: {error}")
             return

@@ -202,6 +202,7 @@ def test_a_file_that_cannot_be_read_has_an_exit_code_of_its_own(tmp_path: Path) 
         ["sign", "--url", URL, "--token", IMAGE_ID, "--key-version", "0"],
         ["sign", "--url", URL, "--token", IMAGE_ID, "--placement", "header"],
         ["explain", "--url", LINK, "--method", "get"],
+        ["verify", "--url", LINK, "--method", "get"],
         ["verify", "--ur", LINK],
     ],
 )
@@ -236,3 +237,50 @@ def test_a_bad_secret_is_named_and_not_shown() -> None:
     assert (outcome.exit_code, outcome.out) == (2, "")
     assert outcome.err.startswith("countermark: signing secret: expected a secret of 32 to 256 bytes")
     assert "canary" not in outcome.err
+
+
+def test_no_argument_is_repeated_even_where_the_wrong_one_is_named() -> None:
+    for arguments in (
+        [SECRET],
+        [f"--json={SECRET}", "verify", "--url", LINK],
+        ["sign", "--url", URL, "--token", IMAGE_ID, "--placement", SECRET],
+        ["sign", "--url", URL, "--token", IMAGE_ID, "--placement", "it's a \"" + SECRET],
+        ["verify", "--url", LINK, f"-h{SECRET}"],
+        ["verify", "--url", LINK, "--method", SECRET],
+    ):
+        outcome = countermark(*arguments, environment={})
+        assert outcome.exit_code == 2
+        assert SECRET not in outcome.err
+        assert SECRET not in outcome.out
+
+
+def test_a_link_of_another_type_is_refused_and_explained() -> None:
+    link = LINK.replace("iu_", "up_")
+    outcome = countermark("verify", "--url", link)
+    assert outcome.exit_code == 1
+    assert outcome.err.startswith("countermark: WRONG_TYPE: ")
+    explained = countermark("explain", "--url", link, "--json")
+    assert (explained.exit_code, explained.json["allowed"], explained.json["code"]) == (
+        0,
+        False,
+        "WRONG_TYPE",
+    )
+
+
+def test_a_record_nested_without_end_is_wrong_usage(tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    record.write_text("[" * 200_000)
+    outcome = countermark("explain", "--url", LINK, "--record", str(record))
+    assert (outcome.exit_code, outcome.out) == (2, "")
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_an_answer_that_cannot_be_written_has_the_exit_code_of_files(redirection: str) -> None:
+    command = f'"$0" -m countermark verify --url "$1" {redirection}'
+    outcome = Outcome(["/bin/sh", "-c", command, sys.executable, LINK], IN_ENVIRONMENT)
+    assert outcome.exit_code == 3
+    assert outcome.err.startswith("countermark: the answer cannot be written")
+    assert outcome.err.count("\n") == 1
+    nothing = Outcome(["/bin/sh", "-c", command + " 2>&-", sys.executable, LINK], IN_ENVIRONMENT)
+    assert nothing.exit_code == 3

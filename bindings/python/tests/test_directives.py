@@ -118,7 +118,7 @@ def test_every_constraint_that_is_not_met_is_named_and_nothing_of_the_upload_is(
         ({"tags": [1]}, "tags"),
         ({"cloud_id": 7}, "cloudId"),
         ({"format": "\ud800"}, "format"),
-        ({"insert_only": 1}, "insertOnly"),
+        ({"insert_only": 1}, "insert_only"),
     ],
 )
 def test_a_member_of_another_type_is_named(members: dict[str, Any], named: str) -> None:

@@ -104,7 +104,9 @@ def test_a_character_more_or_less_anywhere_in_the_target_is_refused(link: Link, 
     target = link.signed().removeprefix(f"https://{link.host}")
     at = data.draw(st.integers(0, len(target) - 1))
     assert not passes(link.host, target[:at] + target[at + 1 :])
-    assert not passes(link.host, target[:at] + data.draw(st.sampled_from(PRINTABLE)) + target[at:])
+    more, extra = data.draw(st.integers(0, len(target))), data.draw(st.sampled_from(PRINTABLE))
+    assert not passes(link.host, target[:more] + extra + target[more:])
+    assert not passes(link.host, target + extra)
 
 
 @given(LINKS, HOSTS)

@@ -14,7 +14,17 @@ import pytest
 from countermark import Decision, ExplainedStep, Request, Signer, Token
 from countermark.errors import CountingRequired, InvalidArgument
 from legacy_signer import legacy_link, legacy_signature
-from token_records import IMAGE_ID, KEY_ID, NOW, SECRET, VALUE, image_record, key_record, upload_record
+from token_records import (
+    IMAGE_ID,
+    KEY_ID,
+    NOW,
+    SECRET,
+    UPLOAD_VALUE,
+    VALUE,
+    image_record,
+    key_record,
+    upload_record,
+)
 from vectors import VECTORS
 
 URL = "https://img.example.com/shop/i/cat.jpg"
@@ -28,7 +38,7 @@ def image(*, secrets: str | Mapping[int, str] = SECRET, **changes: Any) -> Token
 
 
 def upload(**changes: Any) -> Token:
-    return Token(upload_record(**changes), value=VALUE)
+    return Token(upload_record(**changes), value=UPLOAD_VALUE)
 
 
 def key(**changes: Any) -> Token:
@@ -129,7 +139,7 @@ def test_the_record_of_an_api_key_decides(changes: dict[str, Any], facts: dict[s
 def test_the_record_of_an_upload_token_decides(
     extra: dict[str, Any], facts: dict[str, Any], code: str
 ) -> None:
-    assert code_of_value(upload(extra=extra), **facts) == code
+    assert code_of_value(upload(extra=extra), UPLOAD_VALUE, **facts) == code
 
 
 @pytest.mark.parametrize("value", ["", "guess", VALUE[:-1] + "G", VALUE + "x", "a b", "\udcff", "x" * 5000])
@@ -155,7 +165,7 @@ def test_only_the_service_counts_what_a_limited_token_would_take() -> None:
     with pytest.raises(CountingRequired):
         key(limit=5).decide(value=VALUE, request=Request(permission="read"))
     with pytest.raises(CountingRequired):
-        upload(limit=5).decide(value=VALUE, request=Request(method="POST"))
+        upload(limit=5).decide(value=UPLOAD_VALUE, request=Request(method="POST"))
     with pytest.raises(CountingRequired):
         image(limit=5, counting="request").decide(url=LINK, request=Request(method="HEAD"), now=NOW)
 
@@ -171,7 +181,7 @@ def test_what_takes_nothing_needs_no_counting() -> None:
 
 def test_uses_that_may_come_back_or_be_free_are_left_to_the_service() -> None:
     with pytest.raises(CountingRequired):
-        upload(limit=5, used=5).decide(value=VALUE, request=Request(method="POST"))
+        upload(limit=5, used=5).decide(value=UPLOAD_VALUE, request=Request(method="POST"))
     with pytest.raises(CountingRequired):
         image(limit=5, used=5, countWindow=60).decide(url=LINK, now=NOW)
 
@@ -179,10 +189,10 @@ def test_uses_that_may_come_back_or_be_free_are_left_to_the_service() -> None:
 def test_only_the_service_knows_whether_an_upload_is_under_way() -> None:
     going_on = Request(method="PATCH", upload_id=UPLOAD_OF_SOMEBODY)
     with pytest.raises(CountingRequired, match="uploads"):
-        upload().decide(value=VALUE, request=going_on)
+        upload().decide(value=UPLOAD_VALUE, request=going_on)
     with pytest.raises(CountingRequired, match="uploads"):
-        upload().explain(value=VALUE, request=going_on)
-    assert upload(revokedAt=1).decide(value=VALUE, request=going_on).code == "REVOKED"
+        upload().explain(value=UPLOAD_VALUE, request=going_on)
+    assert upload(revokedAt=1).decide(value=UPLOAD_VALUE, request=going_on).code == "REVOKED"
     asked = Request(permission="read", upload_id=UPLOAD_OF_SOMEBODY)
     assert key().decide(value=VALUE, request=asked).code == "ALLOWED", "no upload token, no upload"
 
@@ -376,7 +386,7 @@ def test_so_is_one_of_an_upload_token() -> None:
     record = upload_record()
     del record["extra"]
     with pytest.raises(InvalidArgument, match=r"record.extra"):
-        Token(record, value=VALUE)
+        Token(record, value=UPLOAD_VALUE)
 
 
 def test_what_is_unknown_and_null_restricts_nothing() -> None:
@@ -438,7 +448,8 @@ def test_tokens_survive_pickling_and_copying(token: Token) -> None:
     def decide(token: Token) -> Decision:
         if token.type == "imageUrl":
             return token.decide(url=LINK, request=Request(method="HEAD"), now=NOW)
-        return token.decide(value=VALUE, request=Request(method="POST", permission="read"), now=NOW)
+        value = UPLOAD_VALUE if token.type == "upload" else VALUE
+        return token.decide(value=value, request=Request(method="POST", permission="read"), now=NOW)
 
     before = decide(token)
     assert before
@@ -506,9 +517,9 @@ def test_an_explanation_shows_what_was_signed_but_no_signature() -> None:
 
 def test_an_explanation_takes_nothing_and_judges_the_limit_by_the_record() -> None:
     assert image(limit=5, used=4).explain(url=LINK, now=NOW).decision.code == "ALLOWED"
-    assert upload(limit=5, used=5).explain(value=VALUE, request=Request(method="POST")).decision.code == (
-        "LIMIT_REACHED"
-    )
+    assert upload(limit=5, used=5).explain(
+        value=UPLOAD_VALUE, request=Request(method="POST")
+    ).decision.code == ("LIMIT_REACHED")
 
 
 def test_an_explanation_says_what_a_signature_would_fit() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from countermark import Decision, Request, Signer, Token, TokenRecord
-from countermark.errors import CountingRequired
+from countermark.errors import CountingRequired, InvalidArgument
 from running_service import Service, fresh_value
 
 URL = "https://img.example.com/shop/i/cat.jpg"
@@ -383,3 +383,50 @@ def test_a_link_that_names_a_token_of_another_type_is_of_the_wrong_type(
     url = tokens["image"].link().replace(tokens["image"].token.id, held.token.id)
     there = answer(http.post("/v1/authorize", json={"credential": {"url": url}, "dryRun": True}))
     assert held.token.decide(url=url).code == there["code"] == "WRONG_TYPE"
+
+
+BOUNDS: list[tuple[str, str, str]] = [
+    ("method", "A" * 32, "A" * 33),
+    ("cloud_id", "a" * 64, "a" * 65),
+    ("path", "/" + "a" * 8191, "/" + "a" * 8192),
+    ("destination", "/" + "é" * 4095 + "a", "/" + "é" * 4096),
+    ("permission", "a" * 128, "a" * 129),
+    ("storage", "a" * 128, "a" * 129),
+    ("content_type", "a" * 255, "a" * 256),
+    ("public_id", "é" * 512, "é" * 512 + "a"),
+    ("client_ip", "2001:db8::203.0.113.7", "203.0.113.7:80"),
+    ("client_ip", "::1", "localhost"),
+    ("upload_id", NO_UPLOAD, NO_UPLOAD + "0"),
+]
+"""Facts with a value that is just taken, and one that is not."""
+
+
+@pytest.mark.parametrize(("fact", "within", "beyond"), BOUNDS)
+def test_a_fact_that_one_does_not_take_the_other_does_not_either(
+    fact: str, within: str, beyond: str, tokens: Tokens, http: httpx2.Client
+) -> None:
+    for text, is_taken in ((within, True), (beyond, False)):
+        facts: dict[str, Any] = {"permission": "read", fact: text}
+        asked = value("key to all", **facts)
+        question = on_the_wire(asked, asked.credential(tokens), dryRun=True)
+        there = http.post("/v1/authorize", json=question)
+        assert there.status_code == (200 if is_taken else 400)
+        if is_taken:
+            assert decide(asked, tokens)[0] == there.json()["code"] == "ALLOWED"
+        else:
+            with pytest.raises(InvalidArgument, match=f"request.{fact}: expected"):
+                decide(asked, tokens)
+
+
+def test_a_url_beyond_the_bound_is_allowed_by_neither(tokens: Tokens, http: httpx2.Client) -> None:
+    host = "a" * 300
+    rest = 8192 - len(tokens["image"].link("https://a/shop/b").removeprefix("https://a")) + 1
+    longest = tokens["image"].link(f"https://{host}/shop/{'b' * rest}")
+    assert len(longest) == 8500
+    question: dict[str, Any] = {"credential": {"url": longest}, "dryRun": True}
+    there = answer(http.post("/v1/authorize", json=question))
+    assert tokens["image"].token.decide(url=longest).code == there["code"] == "ALLOWED"
+    longer = longest.replace("a" * 300, "a" * 301)
+    question["credential"]["url"] = longer
+    assert http.post("/v1/authorize", json=question).status_code == 400
+    assert tokens["image"].token.decide(url=longer).code == "MALFORMED"

@@ -11,7 +11,16 @@ from countermark import Decision, Request, Signer, Token, UploadDirectives
 from countermark.errors import CountermarkError
 from hypothesis import given
 from hypothesis import strategies as st
-from token_records import IMAGE_ID, NOW, SECRET, VALUE, image_record, key_record, upload_record
+from token_records import (
+    IMAGE_ID,
+    NOW,
+    SECRET,
+    UPLOAD_VALUE,
+    VALUE,
+    image_record,
+    key_record,
+    upload_record,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats()
@@ -22,7 +31,7 @@ ANYTHING = st.recursive(
 )
 RECORDS = {
     "imageUrl": (image_record(), {"secrets": SECRET}),
-    "upload": (upload_record(), {"value": VALUE}),
+    "upload": (upload_record(), {"value": UPLOAD_VALUE}),
     "apiKey": (key_record(), {"value": VALUE}),
 }
 

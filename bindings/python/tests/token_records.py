@@ -7,6 +7,7 @@ from typing import Any
 NOW = 1_800_000_000
 SECRET = "a signing secret of the tests, long enough"
 VALUE = "cmk_uTRGX1EciFuTjXUPUT7sgVblNpni4P7T0V72OF"
+UPLOAD_VALUE = "cmu_uTRGX1EciFuTjXUPUT7sgVblNpni4P7T0UMtMP"
 IMAGE_ID = "iu_034YCGMODo7rNXJe1rD0Im"
 UPLOAD_ID = "up_034YCGMODo7rNXJe1rD0Im"
 KEY_ID = "ak_034YCGMODo7rNXJe1rD0Im"
@@ -53,7 +54,23 @@ def image_record(**changes: Any) -> dict[str, Any]:
 
 def upload_record(**changes: Any) -> dict[str, Any]:
     """Of an upload token that directs and demands nothing."""
-    extra: dict[str, Any] = {"notificationUrls": [], "addTags": [], "mimeTypes": [], "insertOnly": False}
+    extra: dict[str, Any] = {
+        "cloudId": None,
+        "notificationUrls": [],
+        "tags": None,
+        "addTags": [],
+        "transformation": None,
+        "transformationPrefix": None,
+        "transformationPostfix": None,
+        "format": None,
+        "projection": None,
+        "publicId": None,
+        "minBytes": None,
+        "maxBytes": None,
+        "mimeTypes": [],
+        "publicIdPrefix": None,
+        "insertOnly": False,
+    }
     extra |= changes.pop("extra", {})
     return {
         "id": UPLOAD_ID,

@@ -3,6 +3,7 @@
 //! No I/O, no clock and no randomness of its own: whoever calls brings instants and random bytes along.
 
 mod base62;
+pub mod bounds;
 mod canonical;
 mod decide;
 mod difference;

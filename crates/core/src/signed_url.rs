@@ -160,6 +160,19 @@ impl<'a> SignedUrl<'a> {
         self.path_parts
     }
 
+    /// The raw query without `?` and without the parameters of the signature; empty if there is none.
+    pub fn query(&self) -> &'a str {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        match self.placement {
+            Placement::Path => query,
+            // The last one: another parameter may end with these characters.
+            Placement::Query => {
+                let own = query.rsplit_once("cm-token=").map_or("", |(own, _)| own);
+                own.strip_suffix('&').unwrap_or(own)
+            }
+        }
+    }
+
     /// The target before and behind the signature of the form `cm1`.
     pub(crate) fn around_signature(&self) -> (&'a str, &'a str) {
         (&self.target[..self.signature_at], &self.target[self.signature_at + SIGNATURE_LENGTH..])

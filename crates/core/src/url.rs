@@ -2,6 +2,7 @@
 //!
 //! URL libraries normalise (dots, escapes, default ports, fragments), and each does it a little differently.
 
+use crate::bounds;
 use crate::host::Host;
 use crate::reason::Malformed;
 
@@ -19,6 +20,9 @@ pub(crate) struct UrlParts<'a> {
 ///
 /// A target that would begin with `?` is refused: clients send `/?…` for such a URL, other bytes than were signed.
 pub(crate) fn split(url: &str) -> Result<UrlParts<'_>, Malformed> {
+    if url.len() > bounds::URL {
+        return Err(Malformed("the URL is longer than 8500 bytes"));
+    }
     let bytes = url.as_bytes();
     let starts_with = |scheme: &str| {
         bytes.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme.as_bytes()))

@@ -1,7 +1,7 @@
 """``python -m countermark sign|verify|explain``: links at the command line, without the service.
 
 Secrets never stand among the arguments, which every user of the machine can see. Exit codes: 0 done,
-1 refused, 2 wrong usage, 3 a file cannot be read.
+1 refused, 2 wrong usage, 3 a file cannot be read or written.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 from countermark import Decision, Request, Signer, Token, unverified_token_id
 from countermark.command_parser import SECRET, Command, parser
-from countermark.errors import InvalidArgument, Malformed, Refused
+from countermark.errors import InvalidArgument, Refused, WrongType
 from countermark.records import Explanation
 
 __all__ = ["main"]
@@ -55,11 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer, text = command(asked)
         except InvalidArgument as error:
             raise failure_of(error) from error
+        say(sys.stdout, json.dumps(answer) if as_json else text)
     except Failure as failure:
-        say(sys.stderr, failure_text(failure, as_json))
-        return failure.exit_code
-    say(sys.stdout, json.dumps(answer) if as_json else text)
+        return tell(failure, as_json)
     return 0
+
+
+def tell(failure: Failure, as_json: bool) -> int:
+    """Says on standard error why a command has failed; its exit code."""
+    with suppress(Failure):
+        say(sys.stderr, failure_text(failure, as_json))
+    return failure.exit_code
 
 
 def sign(asked: Namespace) -> tuple[Mapping[str, object], str]:
@@ -73,7 +80,7 @@ def verify(asked: Namespace) -> tuple[Mapping[str, object], str]:
     """Proves a link and says what it says."""
     secret = secret_of(asked)
     try:
-        signer = Signer(asked.token or unverified_token_id(asked.url), {asked.key_version or 1: secret})
+        signer = Signer(signing_token(asked), {asked.key_version or 1: secret})
         url = signer.verify(asked.url, method=asked.method)
     except Refused as refusal:
         raise Failure(REFUSED, f"{refusal.code}: {refusal}", refusal.code) from refusal
@@ -94,8 +101,8 @@ def explain(asked: Namespace) -> tuple[Mapping[str, object], str]:
     secret = secret_of(asked)
     try:
         token = token_of(asked, secret)
-    except Malformed as malformed:
-        explanation = Explanation(Decision(False, malformed.code), differs=(str(malformed),))
+    except Refused as refusal:
+        explanation = Explanation(Decision(False, refusal.code), differs=(str(refusal),))
     else:
         request = Request(method=asked.method)
         explanation = token.explain(url=asked.url, request=request, viewer_proven=asked.viewer_proven)
@@ -114,22 +121,42 @@ def token_of(asked: Namespace, secret: str) -> Token:
     if asked.record is not None:
         try:
             found: object = json.loads(read_file(asked.record))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Failure(USAGE, "--record: expected JSON, the service's record of a token") from error
         if not isinstance(found, dict):
             raise Failure(USAGE, "--record: expected a JSON object, the service's record of a token")
         record = cast("dict[str, Any]", found)
         return Token(record, secrets=secret if asked.key_version is None else {asked.key_version: secret})
     version = asked.key_version or 1
-    token_id = Signer(asked.token or unverified_token_id(asked.url), {version: secret}).token_id
+    token_id = Signer(signing_token(asked), {version: secret}).token_id
     unrestricted: dict[str, Any] = {
         "id": token_id,
         "type": "imageUrl",
         "enabled": True,
-        "secretVersions": [{"version": version, "state": "active"}],
-        "extra": {"hosts": [], "authentication": {}},
+        "notBefore": None,
+        "expiry": None,
+        "limit": None,
+        "used": 0,
+        "dialect": "native",
+        "revokedAt": None,
+        "counting": "get",
+        "countWindow": 0,
+        "secretVersions": [{"version": version, "state": "active", "verifyUntil": None}],
+        "legacySignatures": False,
+        "extra": {"cloudId": None, "hosts": [], "authentication": {}},
     }
     return Token(unrestricted, secrets={version: secret})
+
+
+def signing_token(asked: Namespace) -> str:
+    """The id that was given, or else that the link names."""
+    if asked.token is not None:
+        given: str = asked.token
+        return given
+    named = unverified_token_id(asked.url)
+    if not named.startswith("iu_"):
+        raise WrongType
+    return named
 
 
 def secret_of(asked: Namespace) -> str:
@@ -219,13 +246,20 @@ def cell(value: object) -> str:
 
 
 def say(stream: Any, text: str) -> None:
-    """Writes lines; a reader that has gone away is no failure."""
+    """Writes lines; a reader that has gone away is no failure, but a full disk or a closed stream is."""
+    if stream is None:
+        raise Failure(UNREACHABLE, "the answer cannot be written: the stream is closed")
     try:
         stream.write(text.rstrip("\n") + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except UnicodeEncodeError:
+        raise Failure(UNREACHABLE, "the answer cannot be written in this locale") from None
+    except OSError as error:
         # Else the interpreter would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            reason = error.strerror or "it cannot be written"
+            raise Failure(UNREACHABLE, f"the answer cannot be written: {reason}") from error
 
 
 if __name__ == "__main__":

@@ -122,6 +122,9 @@ class VerifiedUrl:
     def path(self) -> str:
         """The undecoded path without query and signature: `/{cloudId}/{rest}`."""
     @property
+    def query(self) -> str:
+        """The undecoded query without the signature's parameters and `?`; empty if there is none."""
+    @property
     def expires(self) -> int | None:
         """The Unix second from which on the link is expired; none for never."""
     def __eq__(self, other: object, /) -> bool: ...

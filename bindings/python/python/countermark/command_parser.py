@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from countermark import __version__
 
@@ -13,6 +14,9 @@ __all__ = ["SECRET", "Command", "parser"]
 
 SECRET = "COUNTERMARK_SIGNING_SECRET"
 LATEST = 253_402_300_799
+LONGEST_METHOD = 32
+METHOD_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ-")
+QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 
 Command: TypeAlias = Callable[[Namespace], tuple[Mapping[str, object], str]]
 """Does what its arguments say: the answer as JSON, and as text."""
@@ -37,12 +41,12 @@ def parser(*, sign: Command, verify: Command, explain: Command) -> Parser:
     link = Parser(add_help=False)
     link.add_argument("--url", required=True, help="full URL with its signature")
     link.add_argument("--token", metavar="ID", help="the token that has to have signed; else the URL's own")
-    link.add_argument("--method", default="GET", help="HTTP method of the use; GET if absent")
+    link.add_argument("--method", type=method, default="GET", help="HTTP method of the use; GET if absent")
     whole_parser = Parser(
         prog="python -m countermark",
         description="Signs, verifies and explains links with a signing secret at hand, without the service.",
         epilog=f"The secret comes from --secret-file, {SECRET} or the file that {SECRET}_FILE names. "
-        "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 a file cannot be read.",
+        "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 a file cannot be read or written.",
         parents=[everywhere],
         allow_abbrev=False,
     )
@@ -89,7 +93,11 @@ def parser(*, sign: Command, verify: Command, explain: Command) -> Parser:
 
 
 class Parser(ArgumentParser):
-    """Says which options it does not know without repeating what stands behind them: it may be a secret."""
+    """Never repeats what stands among the arguments, beside the names of options: it may be a secret."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with 2. The library shows what was given between quotation marks, and nowhere else."""
+        super().error(QUOTED.sub("…", message))
 
     def understand(self, arguments: Sequence[str] | None) -> Namespace:
         """As ``parse_args``."""
@@ -98,6 +106,13 @@ class Parser(ArgumentParser):
             names = [other.split("=")[0] for other in others if other.startswith("--")]
             self.error(f"unknown arguments: {' '.join(names) or 'a word without an option'}")
         return found
+
+
+def method(text: str) -> str:
+    """Reads an HTTP method, which is case-sensitive: ``get`` is none."""
+    if 1 <= len(text) <= LONGEST_METHOD and all(letter in METHOD_LETTERS for letter in text):
+        return text
+    raise ArgumentTypeError("expected an HTTP method in upper case")
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

@@ -19,7 +19,7 @@ class UploadParameters:
     The empty string counts as absent.
 
     Raises:
-        InvalidArgument: ``tags`` is one string.
+        InvalidArgument: a member is not of its type; names the member.
     """
 
     cloud_id: str | None = None
@@ -36,8 +36,12 @@ class UploadParameters:
     """Projection."""
 
     def __post_init__(self) -> None:
-        """Takes any sequence of tags."""
+        """Takes any sequence of tags, and nothing of another type."""
         object.__setattr__(self, "tags", as_tuple("tags", self.tags))
+        for name in ("cloud_id", "public_id", "transformation", "format", "projection"):
+            must_be_text(name, getattr(self, name))
+        for index, tag in enumerate(self.tags):
+            must_be_text(f"tags[{index}]", tag)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ class UploadDirectives:
         """Takes any sequences, and lets the core read all members once, so that wrong ones are found here."""
         for name in ("add_tags", "mime_types", "notification_urls"):
             object.__setattr__(self, name, as_tuple(name, getattr(self, name)))
+        # What is false in another way than by this word would be left out as saying nothing.
+        if not isinstance(cast("object", self.insert_only), bool):
+            raise InvalidArgument("insert_only: expected True or False")
         if self.tags is not None:
             object.__setattr__(self, "tags", as_tuple("tags", self.tags))
         _native.read_upload_extra(self.to_extra())
@@ -135,7 +142,10 @@ class UploadDirectives:
             WrongCloud: the client asks for another cloud than the token's.
             InvalidArgument: a parameter is not of its type, or both forms were given.
         """
-        named = UploadParameters(cloud_id, public_id, tuple(tags), transformation, format, projection)
+        given = as_tuple("tags", tags)
+        named = UploadParameters(cloud_id, public_id, given, transformation, format, projection)
+        if asked is not None and not isinstance(cast("object", asked), UploadParameters):
+            raise InvalidArgument("asked: expected UploadParameters")
         if asked is None:
             asked = named
         elif named != UploadParameters():
@@ -216,9 +226,15 @@ def refuse(constraints: list[str]) -> None:
 
 def as_tuple(name: str, items: Iterable[str]) -> tuple[str, ...]:
     """The items; a single string is not taken for its characters."""
-    if isinstance(items, str):
-        raise InvalidArgument(f"{name}: expected a sequence of strings, not one string")
+    if isinstance(items, (str, bytes)) or not isinstance(cast("object", items), Iterable):
+        raise InvalidArgument(f"{name}: expected a sequence of strings")
     return tuple(items)
+
+
+def must_be_text(name: str, found: object) -> None:
+    """Refuses what is neither a string nor none."""
+    if not (found is None or isinstance(found, str)):
+        raise InvalidArgument(f"{name}: expected a string")
 
 
 def camel_case(name: str) -> str:

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use countermark_core::{DenyReason, Permission, UnixSeconds, UploadId};
+use countermark_core::{DenyReason, Permission, UnixSeconds, UploadId, bounds};
 use countermark_domain::{Answer, Credential, Facts, Idempotency, Question};
 use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
@@ -53,11 +53,11 @@ pub struct WireCredential<'a> {
     /// A whole signed URL, byte for byte as the client sent it.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 8500)]
-    url: Option<Str<'a, 8500>>,
+    url: Option<Str<'a, { bounds::URL }>>,
     /// A token value.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 4096)]
-    value: Option<Str<'a, 4096>>,
+    value: Option<Str<'a, { bounds::VALUE }>>,
     /// HTTP Basic credentials: user name and password are both the token value.
     #[serde(default, borrow, deserialize_with = "optional_object")]
     #[schema(value_type = Option<WireBasic>)]
@@ -72,11 +72,11 @@ pub struct WireBasic<'a> {
     /// User name.
     #[serde(borrow)]
     #[schema(value_type = String, max_length = 4096)]
-    username: Str<'a, 4096>,
+    username: Str<'a, { bounds::VALUE }>,
     /// Password.
     #[serde(borrow)]
     #[schema(value_type = String, max_length = 4096)]
-    password: Str<'a, 4096>,
+    password: Str<'a, { bounds::VALUE }>,
 }
 
 /// The facts of the request; what a token restricts and the facts do not name is refused.
@@ -91,15 +91,15 @@ pub struct WireFacts<'a> {
     /// Cloud that the request is for.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 64)]
-    cloud_id: Option<Str<'a, 64>>,
+    cloud_id: Option<Str<'a, { bounds::CLOUD_ID }>>,
     /// Raw, undecoded path.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 8192)]
-    path: Option<Str<'a, 8192>>,
+    path: Option<Str<'a, { bounds::PATH }>>,
     /// Raw path of a MOVE's or COPY's destination.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 8192)]
-    destination: Option<Str<'a, 8192>>,
+    destination: Option<Str<'a, { bounds::PATH }>>,
     /// Permission that the request needs; looked at for apiKey tokens.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, example = "read")]
@@ -107,18 +107,18 @@ pub struct WireFacts<'a> {
     /// Storage that the request touches.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 128)]
-    storage: Option<Str<'a, 128>>,
+    storage: Option<Str<'a, { bounds::STORAGE }>>,
     /// Size of an upload.
     #[serde(default)]
     bytes: Option<Whole<0, { u64::MAX }>>,
     /// Content type of an upload.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 255)]
-    content_type: Option<Str<'a, 255>>,
+    content_type: Option<Str<'a, { bounds::CONTENT_TYPE }>>,
     /// Name that the client gives an upload.
     #[serde(default, borrow)]
     #[schema(value_type = Option<String>, max_length = 1024)]
-    public_id: Option<Str<'a, 1024>>,
+    public_id: Option<Str<'a, { bounds::PUBLIC_ID }>>,
     /// The upload that a PATCH, HEAD or DELETE continues; free while it is reserved.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "upl_034YCGMODo7rNXJe1rD0Im")]
@@ -366,7 +366,7 @@ struct Method<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Method<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = deserializer.deserialize_str(StrVisitor::<32>)?;
+        let text = deserializer.deserialize_str(StrVisitor::<{ bounds::METHOD }>)?;
         let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
         if fits { Ok(Self(text)) } else { Err(de::Error::custom("expected an HTTP method in upper case")) }
     }
@@ -377,7 +377,7 @@ struct Asked<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Asked<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = deserializer.deserialize_str(StrVisitor::<128>)?;
+        let text = deserializer.deserialize_str(StrVisitor::<{ bounds::PERMISSION }>)?;
         Permission::parse(&text).map_err(de::Error::custom)?;
         Ok(Self(text))
     }
@@ -388,7 +388,7 @@ struct Address(IpAddr);
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = deserializer.deserialize_str(StrVisitor::<64>)?;
+        let text = deserializer.deserialize_str(StrVisitor::<{ bounds::ADDRESS }>)?;
         text.parse().map(Self).map_err(|_| de::Error::custom("expected an IPv4 or IPv6 address"))
     }
 }
