@@ -25,7 +25,9 @@ def begin(
     **parameters: object,
 ) -> Call[Upload]:
     """`POST /v1/uploads`."""
-    asked = told(tags=None if tags is None else list(tags), **parameters)
+    asked = told(
+        tags=tags if tags is None or isinstance(tags, (set, frozenset)) else list(tags), **parameters
+    )
     key = idempotency_key(key)
     return call(
         "POST",
