@@ -234,10 +234,8 @@ def test_a_host_that_can_be_meant_is_taken(make_client: MakeClient, host: str) -
 
 
 def test_an_http_client_of_the_other_kind_is_refused(make_client: MakeClient) -> None:
-    mine, other = httpx2.Client, httpx2.AsyncClient
-    if make_client.kind == "AsyncClient":
-        mine, other = other, mine
-    with pytest.raises(InvalidArgument, match=rf"^http: expected a httpx2\.{mine.__name__}, "):
+    other = httpx2.AsyncClient if make_client.kind == "Client" else httpx2.Client
+    with pytest.raises(InvalidArgument, match=rf"^http: expected a httpx2\.{make_client.kind}, "):
         make_client("http://a.example", KEY, http=other())
 
 

@@ -551,7 +551,7 @@ def test_a_record_of_a_newer_service_is_refused_also_by_way_of_the_dataclass(rec
     read = TokenRecord.from_json(record)
     for found in (record, read, pickle.loads(pickle.dumps(read)), replace(read, owner="other")):
         with pytest.raises(InvalidArgument, match="onlyOnMondays|extra"):
-            Token(found, **known)  # type: ignore[arg-type]
+            Token(found, **known)
     assert "onlyOnMondays" not in repr(read)
 
 
