@@ -200,7 +200,8 @@ class Interrupted(httpx2.BaseTransport):
 
 
 def test_an_interruption_of_the_beginning_gives_the_use_back(service: Service) -> None:
-    with Client(service.url, service.key) as watching, httpx2.Client(transport=Interrupted()) as http:
+    http = httpx2.Client(transport=Interrupted())
+    with Client(service.url, service.key) as watching, http:
         token = watching.issue("upload", limit=1)
         client = Client(service.url, service.key, http=http)
         with pytest.raises(KeyboardInterrupt), client.upload(str(token.value)):
@@ -246,6 +247,7 @@ def test_a_task_cancelled_while_it_begins_gives_the_use_back(
 ) -> None:
     async def run() -> int:
         held = Held("/uploads")
+        http = over(held)
         async with (
             AsyncClient(service.url, service.key) as watching,
             httpx2.AsyncClient(transport=held) as http,
@@ -274,6 +276,7 @@ def test_a_scope_cancelled_while_it_begins_gives_the_use_back(
 ) -> None:
     async def run() -> int:
         held = Held("/uploads")
+        http = over(held)
         async with (
             AsyncClient(service.url, service.key) as watching,
             httpx2.AsyncClient(transport=held) as http,
@@ -300,6 +303,7 @@ def test_a_task_cancelled_again_while_it_aborts_still_gives_the_use_back(
 ) -> None:
     async def run() -> int:
         held = Held("/abort")
+        http = over(held)
         async with (
             AsyncClient(service.url, service.key) as watching,
             httpx2.AsyncClient(transport=held) as http,
