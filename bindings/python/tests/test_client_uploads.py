@@ -250,7 +250,7 @@ def test_a_task_cancelled_while_it_begins_gives_the_use_back(
         http = over(held)
         async with (
             AsyncClient(service.url, service.key) as watching,
-            httpx2.AsyncClient(transport=held) as http,
+            http,
         ):
             client = AsyncClient(service.url, service.key, http=http, retries=retries)
             token = await watching.issue("upload", limit=1)
@@ -279,7 +279,7 @@ def test_a_scope_cancelled_while_it_begins_gives_the_use_back(
         http = over(held)
         async with (
             AsyncClient(service.url, service.key) as watching,
-            httpx2.AsyncClient(transport=held) as http,
+            http,
         ):
             client = AsyncClient(service.url, service.key, http=http)
             token = await watching.issue("upload", limit=1)
@@ -306,7 +306,7 @@ def test_a_task_cancelled_again_while_it_aborts_still_gives_the_use_back(
         http = over(held)
         async with (
             AsyncClient(service.url, service.key) as watching,
-            httpx2.AsyncClient(transport=held) as http,
+            http,
         ):
             client = AsyncClient(service.url, service.key, http=http)
             token, begun = await watching.issue("upload", limit=1), asyncio.Event()
