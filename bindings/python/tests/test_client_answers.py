@@ -187,8 +187,10 @@ def test_a_pause_too_long_is_left_to_the_caller(injected: Injected) -> None:
         (200, {}, "[]"),
         (200, {}, "{}"),
         (200, {}, ""),
+        (200, {}, "[" * 200_000),
         (401, {"content-type": "text/html"}, "<html>log in</html>"),
         (404, {"content-type": "application/problem+json"}, "no JSON"),
+        (404, {"content-type": "application/problem+json"}, "[" * 200_000),
         (418, {}, ""),
     ],
 )

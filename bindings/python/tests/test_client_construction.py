@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import httpx2
 import pytest
 from both_clients import MakeClient
 from countermark import UNSET, AsyncClient, Client, RetryPolicy
-from countermark.errors import CountermarkError, InvalidArgument
+from countermark.errors import ConnectionFailed, CountermarkError, InvalidArgument
 from countermark.service.async_client import AsyncLiveUpload
 from countermark.service.client import LiveUpload
-from running_service import REPOSITORY, Service, fresh_value
+from running_service import REPOSITORY, Service, free_port, fresh_value
 
 KEY = fresh_value("k")
 GENERATOR = Path(__file__).parents[1] / "generate-client"
@@ -78,8 +80,8 @@ def test_a_client_is_not_pickled_since_it_holds_the_key(make_client: MakeClient)
         pickle.dumps(inner)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_a_timeout_of_no_time_is_refused(make_client: MakeClient, timeout: float) -> None:
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e300, 86_401])
+def test_a_timeout_of_no_time_or_of_no_end_is_refused(make_client: MakeClient, timeout: float) -> None:
     with pytest.raises(InvalidArgument, match="timeout"):
         make_client("http://a.example", KEY, timeout=timeout)
 
@@ -218,3 +220,64 @@ def test_whatever_the_client_raises_is_of_one_tree(make_client: MakeClient) -> N
     for provoke in (lambda: make_client("x", KEY), lambda: make_client("http://a.example", KEY).view("/")):
         with pytest.raises(CountermarkError):
             provoke()
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "a" * 64 + ".example", "a" * 300])
+def test_a_host_that_no_resolver_takes_is_refused(make_client: MakeClient, host: str) -> None:
+    with pytest.raises(InvalidArgument, match="^base_url: "):
+        make_client(f"http://{host}", KEY)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "[::1]:8080", "a.example.", "xn--bcher-kva.de"])
+def test_a_host_that_can_be_meant_is_taken(make_client: MakeClient, host: str) -> None:
+    assert f"http://{host}" in repr(make_client(f"http://{host}", KEY))
+
+
+def test_an_http_client_of_the_other_kind_is_refused(make_client: MakeClient) -> None:
+    other = httpx2.AsyncClient if make_client.kind == "Client" else httpx2.Client
+    with pytest.raises(InvalidArgument, match=rf"^http: expected a httpx2\.{make_client.kind}, "):
+        make_client("http://a.example", KEY, http=other())
+
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "tokens.invalid"])
+def test_a_proxy_that_the_environment_names_is_sent_nothing(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in PROXIES:
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        client = make_client(f"http://{host}:{free_port()}", KEY, retries=0, timeout=5)
+        with pytest.raises(ConnectionFailed):
+            client.stats()
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://x"])
+def test_a_proxy_that_cannot_be_used_does_not_hinder_a_client(
+    service: Service, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy)
+    assert make_client(service.url, service.key).exists("iu_034YCGMODo7rNXJe1rD0Im") is False
+
+
+def test_certificates_that_the_environment_names_still_count(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with pytest.raises(FileNotFoundError):
+        make_client("https://a.example", KEY)
+
+
+def test_a_closed_client_says_so(make_client: MakeClient) -> None:
+    client = make_client("http://a.example", KEY)
+    client.close()
+    with pytest.raises(InvalidArgument, match="closed"):
+        client.stats()

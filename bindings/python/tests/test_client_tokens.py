@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import httpx2
 import pytest
@@ -314,3 +319,46 @@ def test_records_pickle_whole(client: Client) -> None:
     issued = client.issue("imageUrl", labels={"a": "b"}, extra={"cloud_id": "shop"})
     copy = pickle.loads(pickle.dumps(issued))
     assert copy == issued and copy.secret == issued.secret
+
+
+def test_filters_too_long_for_a_url_are_refused(client: Client) -> None:
+    with pytest.raises(InvalidArgument, match="too long"):
+        list(client.list(q="a" * 70_000))
+
+
+@pytest.mark.parametrize("page_size", [2**63, -(10**5000), 10**5000], ids=["too large", "too low", "huge"])
+def test_a_page_size_that_no_service_counts_to_is_refused(client: Client, page_size: int) -> None:
+    for pages in (client.list, client.audit, client.notifications):
+        with pytest.raises(InvalidArgument, match="^page_size: "):
+            next(iter(pages(page_size=page_size)))
+
+
+@pytest.mark.parametrize("if_match", ["*", "1", -1, True, 1.0, 2**63])
+def test_a_revision_that_no_record_has_is_refused(client: Client, if_match: Any) -> None:
+    with pytest.raises(InvalidArgument, match="^if_match: "):
+        client.update("iu_034YCGMODo7rNXJe1rD0Im", name="x", if_match=if_match)
+
+
+@pytest.mark.parametrize("basic", [("a",), ("a", "b", "c"), "ab", ("a", 1), 5])
+def test_a_login_that_is_no_pair_is_refused(client: Client, basic: Any) -> None:
+    with pytest.raises(InvalidArgument, match="^basic: "):
+        client.authorize(basic=basic)
+    with pytest.raises(InvalidArgument, match="^basic: "):
+        client.authorize(value="x", request=Request(basic=basic))
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_a_set_is_sent_in_one_order_in_every_process(seed: str) -> None:
+    code = (
+        "from countermark.service.arguments import given\n"
+        "from countermark.service.operations import uploads\n"
+        "members = set('hgfedcba')\n"
+        "print(given(tags=members, clouds=frozenset(members)))\n"
+        "print(uploads.begin('x', tags=members, key=None).body)"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    letters = list("abcdefgh")
+    sent = json.dumps({"value": "x", "request": {"tags": letters}}, separators=(",", ":")).encode()
+    members = {"tags": letters, "clouds": letters}
+    assert found.stdout == f"{members!r}\n{sent!r}\n", found.stderr

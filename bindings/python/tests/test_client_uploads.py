@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import anyio
+import httpx2
 import pytest
 from anyio.from_thread import BlockingPortal
-from both_clients import counted
+from both_clients import MakeClient, counted
 from countermark import AsyncClient, Client
 from countermark.errors import (
     REFUSALS,
     Conflict,
+    ConnectionFailed,
     ConstraintFailed,
     Expired,
+    InvalidArgument,
     LimitReached,
     NotFound,
     Refused,
+    ServiceError,
     Throttled,
     UnknownToken,
     WrongCloud,
 )
 from countermark.records import Issued
+from cutting_proxy import cutting_proxy
 from running_service import Service, StartService
 
 
@@ -126,6 +132,206 @@ def test_a_cancelled_task_aborts_the_upload(service: Service, portal: BlockingPo
             return (await client.view_upload(upload_id)).state
 
     assert portal.call(run) == "aborted"
+
+
+@pytest.mark.parametrize("more", [{"at": object()}, {"big": "x" * 8192}, {"lone": "\ud800"}])
+def test_a_report_that_cannot_be_sent_raises_in_the_block_and_aborts(
+    client: Client, token: Issued, more: dict[str, Any]
+) -> None:
+    is_reported = False
+    with pytest.raises(InvalidArgument, match="report"), client.upload(str(token.value), bytes=5) as upload:
+        upload.report(bytes=5)
+        upload.report(**more)
+        is_reported = True
+    assert not is_reported and client.view_upload(upload.id).state == "aborted"
+    assert used(client, token) == 0
+
+
+def test_a_report_of_8_kib_is_taken_however_its_letters_are_escaped(client: Client, token: Issued) -> None:
+    with client.upload(str(token.value), bytes=5) as upload:
+        upload.report(bytes=5, note="ü" * 4000)
+    assert client.view_upload(upload.id).state == "completed"
+
+
+def test_a_completion_that_the_service_does_not_accept_aborts(client: Client, token: Issued) -> None:
+    with pytest.raises(ServiceError), client.upload(str(token.value), bytes=5) as upload:
+        upload.report(existed=cast(bool, "x"))
+    assert client.view_upload(upload.id).state == "aborted"
+    assert used(client, token) == 0
+
+
+def test_a_completion_without_an_answer_leaves_the_upload_as_it_is(
+    service: Service, make_client: MakeClient, client: Client, token: Issued
+) -> None:
+    with cutting_proxy(service.port) as proxy:
+        behind = make_client(proxy.url, service.key, retries=0)
+        with pytest.raises(ConnectionFailed), behind.upload(str(token.value), bytes=5) as upload:
+            upload.report(bytes=5)
+            proxy.fates.append("lose request")
+    assert client.view_upload(upload.id).state == "reserved"
+
+
+def test_an_abort_that_cannot_be_asked_for_leaves_the_exception_of_the_block(
+    service: Service, make_client: MakeClient, token: Issued
+) -> None:
+    closed = make_client(service.url, service.key)
+    with pytest.raises(Broken), closed.upload(str(token.value), bytes=5):
+        closed.close()
+        raise Broken
+
+
+class Interrupted(httpx2.BaseTransport):
+    """A way to the service on which the program is interrupted once the first answer is there."""
+
+    def __init__(self) -> None:
+        self.way = httpx2.HTTPTransport()
+        self.paths: list[str] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.paths.append(request.url.path)
+        answer = self.way.handle_request(request)
+        if len(self.paths) == 1:
+            answer.read()
+            raise KeyboardInterrupt
+        return answer
+
+    def close(self) -> None:
+        self.way.close()
+
+
+def test_an_interruption_of_the_beginning_gives_the_use_back(service: Service) -> None:
+    http = httpx2.Client(transport=Interrupted())
+    with Client(service.url, service.key) as watching, http:
+        token = watching.issue("upload", limit=1)
+        client = Client(service.url, service.key, http=http)
+        with pytest.raises(KeyboardInterrupt), client.upload(str(token.value)):
+            raise AssertionError("the block does not run")
+        assert used(watching, token) == 0
+
+
+class Held(httpx2.AsyncBaseTransport):
+    """A way to the service on which answers to one path wait until they are let go."""
+
+    def __init__(self, suffix: str) -> None:
+        self.way = httpx2.AsyncHTTPTransport()
+        self.suffix = suffix
+        self.is_there = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith(self.suffix):
+            is_first = not self.is_there.is_set()
+            if self.suffix == "/abort" and is_first:
+                self.is_there.set()
+                await self.let_go.wait()
+            answer = await self.way.handle_async_request(request)
+            if self.suffix == "/uploads" and is_first:
+                await answer.aread()
+                self.is_there.set()
+                await self.let_go.wait()
+            return answer
+        return await self.way.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self.way.aclose()
+
+
+def over(held: Held) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=held)
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_task_cancelled_while_it_begins_gives_the_use_back(
+    service: Service, portal: BlockingPortal, retries: int, times: int
+) -> None:
+    async def run() -> int:
+        held = Held("/uploads")
+        http = over(held)
+        async with (
+            AsyncClient(service.url, service.key) as watching,
+            http,
+        ):
+            client = AsyncClient(service.url, service.key, http=http, retries=retries)
+            token = await watching.issue("upload", limit=1)
+
+            async def store() -> None:
+                async with client.upload(str(token.value)):
+                    raise AssertionError("the block does not run")
+
+            task = asyncio.create_task(store())
+            await held.is_there.wait()
+            for _ in range(times):
+                task.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return (await watching.view(token.token.id)).used
+
+    assert portal.call(run) == 0
+
+
+def test_a_scope_cancelled_while_it_begins_gives_the_use_back(
+    service: Service, portal: BlockingPortal
+) -> None:
+    async def run() -> int:
+        held = Held("/uploads")
+        http = over(held)
+        async with (
+            AsyncClient(service.url, service.key) as watching,
+            http,
+        ):
+            client = AsyncClient(service.url, service.key, http=http)
+            token = await watching.issue("upload", limit=1)
+            async with anyio.create_task_group() as group:
+
+                async def store() -> None:
+                    async with client.upload(str(token.value)):
+                        raise AssertionError("the block does not run")
+
+                group.start_soon(store)
+                await held.is_there.wait()
+                group.cancel_scope.cancel()
+            return (await watching.view(token.token.id)).used
+
+    assert portal.call(run) == 0
+
+
+@pytest.mark.parametrize("own", [None, Broken])
+def test_a_task_cancelled_again_while_it_aborts_still_gives_the_use_back(
+    service: Service, portal: BlockingPortal, own: type[Exception] | None
+) -> None:
+    async def run() -> int:
+        held = Held("/abort")
+        http = over(held)
+        async with (
+            AsyncClient(service.url, service.key) as watching,
+            http,
+        ):
+            client = AsyncClient(service.url, service.key, http=http)
+            token, begun = await watching.issue("upload", limit=1), asyncio.Event()
+
+            async def store() -> None:
+                async with client.upload(str(token.value)):
+                    begun.set()
+                    if own is not None:
+                        raise own
+                    await asyncio.Event().wait()
+
+            task = asyncio.create_task(store())
+            await begun.wait()
+            if own is None:
+                task.cancel()
+            await held.is_there.wait()
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0)
+            held.let_go.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return (await watching.view(token.token.id)).used
+
+    assert portal.call(run) == 0
 
 
 def test_an_upload_is_begun_and_ended_in_single_calls(client: Client, token: Issued) -> None:

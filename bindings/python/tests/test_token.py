@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from countermark import Decision, ExplainedStep, Request, Signer, Token
 from countermark.errors import CountingRequired, InvalidArgument
+from countermark.records import TokenRecord
 from legacy_signer import legacy_link, legacy_signature
 from token_records import (
     IMAGE_ID,
@@ -538,3 +540,34 @@ def test_what_is_malformed_is_explained_in_words() -> None:
     assert (explanation.decision.code, explanation.steps) == ("MALFORMED", ())
     assert explanation.differs == ("the URL is not signed",)
     assert key().explain(value="guess").decision.code == "UNKNOWN_TOKEN"
+
+
+STRANGE = {"onlyOnMondays": True}
+STRANGE_RECORDS: dict[str, dict[str, Any]] = {
+    "of an image": image_record(**STRANGE),
+    "in the extra of an image": image_record(extra=STRANGE),
+    "in a version": image_record(
+        secretVersions=[{"version": 1, "state": "active", "createdAt": NOW, "verifyUntil": None, **STRANGE}]
+    ),
+    "of an upload": upload_record(**STRANGE),
+    "in the extra of an upload": upload_record(extra=STRANGE),
+    "of a key": key_record(**STRANGE),
+    "in a new extra of a key": key_record(extra=STRANGE),
+}
+
+
+@pytest.mark.parametrize("record", STRANGE_RECORDS.values(), ids=STRANGE_RECORDS)
+def test_a_record_of_a_newer_service_is_refused_also_by_way_of_the_dataclass(record: dict[str, Any]) -> None:
+    known = {"secrets": SECRET} if record["type"] == "imageUrl" else {"value": VALUE}
+    read = TokenRecord.from_json(record)
+    for found in (record, read, pickle.loads(pickle.dumps(read)), replace(read, owner="other")):
+        with pytest.raises(InvalidArgument, match="onlyOnMondays|extra"):
+            Token(found, **known)
+    assert "onlyOnMondays" not in repr(read)
+
+
+def test_a_dataclass_keeps_no_secret_that_an_answer_shows_once() -> None:
+    answer = image_record(extra={"secret": SECRET}) | {"keyVersion": 1, "value": VALUE}
+    read = TokenRecord.from_json(answer)
+    assert SECRET not in repr(vars(read)) + repr(vars(read.extra)) and VALUE not in repr(vars(read))
+    assert read.to_json() == image_record()

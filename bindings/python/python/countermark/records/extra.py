@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from countermark.records.shape import Members
+from countermark.records.shape import Members, others
 
 __all__ = ["ImageUrlExtra", "Notify", "SecretVersion", "UploadExtra"]
 
@@ -22,6 +22,7 @@ class SecretVersion:
     """When it was made, Unix seconds."""
     verify_until: int | None = None
     """Unix seconds from which on it no longer verifies; none for the version that signs."""
+    _others: Mapping[str, object] = others()
 
     @classmethod
     def from_json(cls, found: object, where: str = "") -> SecretVersion:
@@ -32,6 +33,7 @@ class SecretVersion:
             members.text("state"),
             members.number("createdAt"),
             members.number_or_none("verifyUntil"),
+            _others=members.others(),
         )
 
 
@@ -45,13 +47,15 @@ class ImageUrlExtra:
     """The only hosts; empty is any."""
     authentication: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     """Users of whom the viewer must be one, each with the ``scheme`` in which its password is kept."""
+    _others: Mapping[str, object] = others()
 
     @classmethod
     def from_json(cls, found: object, where: str = "") -> ImageUrlExtra:
         """Reads the service's JSON; a secret in it is left aside."""
         members = Members(found, where)
         users = members.map("authentication", lambda user, at: {"scheme": Members(user, at).text("scheme")})
-        return cls(members.text_or_none("cloudId"), members.texts("hosts"), users)
+        cloud_id, hosts = members.text_or_none("cloudId"), members.texts("hosts")
+        return cls(cloud_id, hosts, users, _others=members.others("secret"))
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class UploadExtra:
     """What the public id must begin with."""
     insert_only: bool = False
     """Whether an upload over an existing image is refused."""
+    _others: Mapping[str, object] = others()
 
     @classmethod
     def from_json(cls, found: object, where: str = "") -> UploadExtra:
@@ -109,6 +114,7 @@ class UploadExtra:
             mime_types=members.texts("mimeTypes"),
             public_id_prefix=members.text_or_none("publicIdPrefix"),
             insert_only=members.flag("insertOnly"),
+            _others=members.others(),
         )
 
 

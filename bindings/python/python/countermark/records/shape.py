@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from typing import Any, TypeVar, cast
 
 from countermark.errors import UnexpectedAnswer
 
-__all__ = ["Members", "camel_case", "to_json"]
+__all__ = ["Members", "camel_case", "others", "to_json"]
 
 T = TypeVar("T")
+OTHERS = "_others"
+
+
+def others() -> Any:
+    """A field for the members that only a newer service knows.
+
+    They could be restrictions, so that whoever decides by a record must see them. They could be anything
+    else as well, so that `repr` does not show them.
+    """
+    return field(default_factory=dict[str, object], repr=False, compare=False, kw_only=True)
 
 
 class Members:
@@ -25,6 +35,7 @@ class Members:
             raise unexpected(where, "an object")
         self.found = cast("Mapping[str, object]", found)
         self.where = where
+        self.asked: set[str] = set()
 
     def text(self, name: str) -> str:
         """A string."""
@@ -70,14 +81,21 @@ class Members:
         """An object, each member read by `read`."""
         return self.read(name, lambda found, where: as_map(found, where, read))
 
+    def others(self, *left_aside: str) -> dict[str, object]:
+        """What was not asked for up to now: members that only a newer service knows."""
+        known = self.asked.union(left_aside)
+        return {name: member for name, member in self.found.items() if name not in known}
+
     def read(self, name: str, read: Callable[[object, str], T]) -> T:
         """A member, read by `read`, which is told where it is."""
+        self.asked.add(name)
         if name not in self.found:
             raise unexpected(f"{self.where}/{name}", "it to be there")
         return read(self.found[name], f"{self.where}/{name}")
 
     def read_or_none(self, name: str, read: Callable[[object, str], T]) -> T | None:
         """The same, or None."""
+        self.asked.add(name)
         found = self.found.get(name)
         return None if found is None else read(found, f"{self.where}/{name}")
 
@@ -120,16 +138,17 @@ def to_json(record: object) -> Any:
     """The JSON of a record, null for None. Members that only tokens of another type have are left out.
 
     A field's metadata may say `only`: the type of the tokens that have it, or None for a member left out when
-    it is None.
+    it is None. Members of the field `_others` are those of the object itself.
     """
     if is_dataclass(record) and not isinstance(record, type):
         kind = getattr(record, "type", None)
-        values = ((field, getattr(record, field.name)) for field in fields(record))
-        return {
-            camel_case(field.name): to_json(value)
-            for field, value in values
-            if value is not None or field.metadata.get("only", kind) == kind
+        values = ((member, getattr(record, member.name)) for member in fields(record))
+        members = {
+            camel_case(member.name): to_json(value)
+            for member, value in values
+            if member.name != OTHERS and (value is not None or member.metadata.get("only", kind) == kind)
         }
+        return members | to_json(getattr(record, OTHERS, {}))
     if isinstance(record, Mapping):
         return {key: to_json(value) for key, value in cast("Mapping[str, object]", record).items()}
     if isinstance(record, (tuple, list)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from countermark.errors import InvalidArgument
 from countermark.records.extra import ImageUrlExtra, Notify, SecretVersion, UploadExtra
-from countermark.records.shape import Members, as_text, to_json
+from countermark.records.shape import Members, as_text, others, to_json
 
 if TYPE_CHECKING:
     from countermark._native import Signer
@@ -91,6 +91,7 @@ class TokenRecord:
     """When it was revoked."""
     created_by: str | None = None
     """The key that issued it; none for the first administrator."""
+    _others: Mapping[str, object] = others()
 
     def to_json(self) -> dict[str, Any]:
         """The record in the service's own JSON, as :class:`countermark.Token` and other programs read it."""
@@ -99,6 +100,8 @@ class TokenRecord:
     @classmethod
     def from_json(cls, found: object, where: str = "") -> TokenRecord:
         """Reads the service's JSON; a value or secret in it is left aside.
+
+        Members that only a newer service knows are kept for :meth:`to_json`, so that Token refuses them.
 
         Raises:
             UnexpectedAnswer: a member is missing or of another type.
@@ -144,6 +147,9 @@ class TokenRecord:
             last_used_at=members.number_or_none("lastUsedAt"),
             revoked_at=members.number_or_none("revokedAt"),
             created_by=members.text_or_none("createdBy"),
+            _others=members.others(
+                "value", "keyVersion", *(("extra",) if members.found.get("extra") is None else ())
+            ),
         )
 
 

@@ -50,6 +50,8 @@ def checked(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        # As a resolver does: empty labels, and those of more than 63 characters, are a UnicodeError.
+        (parts.hostname or "").encode("idna")
     except ValueError:
         raise expected from None
     is_plain = VISIBLE.fullmatch(base_url) and not set("?#@\\") & set(base_url)

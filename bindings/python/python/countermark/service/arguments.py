@@ -115,10 +115,15 @@ def told(**members: object) -> dict[str, Any]:
 
 
 def plain(value: object) -> object:
-    """What JSON can hold: any mapping as an object, any other collection as a list."""
+    """What JSON can hold: any mapping as an object, any other collection as a list.
+
+    Sets are sorted: their own order differs between processes, and a repetition must be the same request.
+    """
     if isinstance(value, Mapping):
         return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if isinstance(value, (tuple, set, frozenset)):
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, tuple):
         return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     return value
 

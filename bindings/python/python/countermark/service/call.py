@@ -13,6 +13,10 @@ from countermark.service.problems import raise_for_problem
 __all__ = ["Answer", "Call", "call", "json_bytes", "nothing", "reading"]
 
 T = TypeVar("T")
+GREATEST = 2**63 - 1
+"""The service's numbers have 64 bits."""
+ARGUMENTS = {"limit": "page_size"}
+"""Parameters of a query whose argument has another name."""
 Query = Sequence[tuple[str, str]]
 
 
@@ -73,8 +77,10 @@ def as_parameter(name: str, value: str | int | bool) -> str:
     """A value in a query.
 
     Raises:
-        InvalidArgument: it has a lone surrogate, which no URL can hold.
+        InvalidArgument: it has a lone surrogate, which no URL can hold, or more than 64 bits.
     """
+    if isinstance(value, int) and not -GREATEST <= value <= GREATEST:
+        raise InvalidArgument(f"{ARGUMENTS.get(name, name)}: expected a number of at most 64 bits")
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidArgument(f"{name}: expected text without lone surrogates")
@@ -85,12 +91,13 @@ def json_bytes(body: object) -> bytes:
     """Compact JSON in ASCII: lone surrogates, too, reach the service, which refuses them.
 
     Raises:
-        InvalidArgument: it holds itself, a number that JSON has not, or one of thousands of digits.
+        InvalidArgument: it holds itself, too many levels, a number that JSON has not, or one of thousands of
+            digits.
         TypeError: it holds an object that JSON has not.
     """
     try:
         return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidArgument("expected nothing but what JSON can hold") from None
 
 
@@ -101,7 +108,7 @@ def reading(shape: Callable[[object], T]) -> Callable[[Answer], T]:
         raise_for_problem(answer.status, answer.headers, answer.body)
         try:
             found: object = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnexpectedAnswer(
                 f"the answer ({answer.status}) is no JSON: is this Countermark's address?"
             ) from None

@@ -89,7 +89,7 @@ def problem_in(status: int, headers: Mapping[str, str], body: bytes) -> Problem 
             members=members.items_or_none("errors", at_fault) or (),
             retry_after=retry_after(headers),
         )
-    except (ValueError, UnexpectedAnswer):
+    except (ValueError, RecursionError, UnexpectedAnswer):
         return None
 
 

@@ -32,7 +32,8 @@ class RetryPolicy:
 
     A call has no answer when the connection breaks, the timeout ends, or the service is away (502, 503, 504).
     What could count or create twice carries an idempotency key, so that a repetition takes no second use and
-    makes no second token. With ``times=0`` no keys are made. Refusals, and 429, are never repeated.
+    makes no second token. With ``times=0`` no keys are made, but for uploads around
+    a block. Refusals, and 429, are never repeated.
     """
 
     times: int = 2

@@ -27,10 +27,12 @@ class Client(TokenMethods, DecisionMethods, UploadMethods, FigureMethods, Notifi
         base_url: where the service is, as ``https://tokens.example.com``, a path before ``/v1`` included;
             none is what the environment's ``COUNTERMARK_URL`` says.
         key: the key to call with, ``cmk_…``; none is what ``COUNTERMARK_KEY`` says.
-        timeout: seconds that each step of a call may take: to connect, to send, to wait for the answer.
+        timeout: seconds that each step of a call may take, to connect, to send, to wait for more of the
+            answer; at most a day.
         retries: most repetitions of a call that got no answer, or a :class:`RetryPolicy`.
-        http: a ``httpx2.Client`` to send with, for proxies, certificates or transports of your own. It is not
-            closed by this client, which sets timeout, key and no redirects on each request.
+        http: a ``httpx2.Client`` to send with, for proxies, certificates or transports of your own.
+            Without it no proxy is used, whatever the environment says. It is not closed by this client,
+            which sets timeout, key and no redirects on each request.
 
     Raises:
         InvalidArgument: URL or key is missing, or an argument cannot be meant.

@@ -41,7 +41,7 @@ class Core:
         self._timeout = positive(timeout)
         self._retries = retry_policy(retries)
         self._is_owner = http is None
-        self._http = httpx2.Client() if http is None else http
+        self._http = own_http() if http is None else injected(http)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._address.base_url!r})"
@@ -87,6 +87,8 @@ class Core:
 
     def _exchange(self, call: Call[T]) -> Answer:
         """One request and its answer. Redirects are not followed: the key is for this service alone."""
+        if self._http.is_closed:
+            raise InvalidArgument("the client is closed: make another, or keep it open while it is used")
         try:
             answer = self._http.request(
                 call.method,
@@ -102,6 +104,10 @@ class Core:
                 follow_redirects=False,
                 timeout=self._timeout,
             )
+        except httpx2.InvalidURL:
+            raise InvalidArgument(
+                "expected filters that, with the address, make a URL: are they too long?"
+            ) from None
         except httpx2.TimeoutException as error:
             raise unanswered(TimedOut(), error, httpx2.ConnectTimeout, httpx2.PoolTimeout) from error
         except httpx2.DecodingError as error:
@@ -120,15 +126,38 @@ class Core:
         return self._fresh_key() if self._retries.question_keys else None
 
 
+LONGEST_TIMEOUT = 86_400.0
+"""Seconds, a day. Event loops and sockets overflow not far beyond."""
+
+
 def positive(timeout: float) -> float:
-    """A timeout within which something can happen.
+    """A timeout within which something can happen, and which ends.
 
     Raises:
-        InvalidArgument: not more than 0.
+        InvalidArgument: not more than 0, or longer than a day.
     """
-    if not timeout > 0:
-        raise InvalidArgument("timeout: expected more than 0 seconds")
+    if not 0 < timeout <= LONGEST_TIMEOUT:
+        raise InvalidArgument("timeout: expected more than 0 seconds, and at most a day (86400)")
     return timeout
+
+
+def own_http() -> httpx2.Client:
+    """Connections straight to the service. A proxy that the environment names would be sent the key.
+
+    Of the environment, ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` hold: they send the key nowhere.
+    """
+    return httpx2.Client(trust_env=False, verify=httpx2.create_ssl_context())
+
+
+def injected(http: httpx2.Client) -> httpx2.Client:
+    """A client of the HTTP library that this kind of client can send with.
+
+    Raises:
+        InvalidArgument: it is another object, as the library's client of the other kind.
+    """
+    if not isinstance(http, httpx2.Client):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument(f"http: expected a httpx2.{httpx2.Client.__name__}, not {type(http).__name__}")
+    return http
 
 
 Lost = TypeVar("Lost", ConnectionFailed, TimedOut)

@@ -1,12 +1,12 @@
-"""What must still happen when the surrounding task has been cancelled: nothing cancels a thread."""
+"""What must still happen when the surrounding block has been interrupted: nothing cancels a thread."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 
-__all__ = ["shielded"]
+__all__ = ["finished"]
 
 
-def shielded() -> AbstractContextManager[object]:
-    """An ordinary block."""
-    return nullcontext()
+def finished(work: Callable[[], None]) -> None:
+    """Returns when the work is done."""
+    work()

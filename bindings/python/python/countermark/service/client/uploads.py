@@ -8,10 +8,12 @@ import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
-from countermark.errors import CountermarkError, Refused
+from countermark.errors import CountermarkError, Unavailable, UnexpectedAnswer
 from countermark.records.upload import EffectiveParameters, Upload, UploadConstraints
+from countermark.service.arguments import fresh_idempotency_key
+from countermark.service.call import Call
 from countermark.service.client.core import Core
-from countermark.service.client.shield import shielded
+from countermark.service.client.shield import finished
 from countermark.service.operations import uploads
 
 __all__ = ["LiveUpload", "UploadMethods"]
@@ -89,18 +91,18 @@ class UploadMethods(Core):
         """An upload around a block: begun before it, completed after it, aborted if it raises.
 
         Store by ``effective``, and :meth:`~LiveUpload.report` what was stored. The block's own exception is
-        raised again after the abort. If the report does not meet the token's constraints, the upload is
-        aborted and ConstraintFailed
-        raised: remove what was stored. If the completion gets no answer, the upload is left as it is, and may
-            be completed with :meth:`complete_upload` until its deadline. Arguments are those of
-            :meth:`begin_upload`. Needs ``authorize``.
+        raised again after the abort, and so is a cancellation, at whatever moment it comes. If the service
+        refuses the completion, as with ConstraintFailed, the upload is aborted and the refusal raised: remove
+        what was stored. If the completion gets no answer, the upload is left as it is, and may be completed
+        with :meth:`complete_upload` until its deadline. Arguments are those of :meth:`begin_upload`. Needs
+        ``authorize``.
 
         Raises:
             Refused: the token refuses at the beginning, or the report at the end; the subclass says why.
             Throttled: too many uploads of the token are under way (``TOO_MANY_UPLOADS``).
             ServiceError: any other failure.
         """
-        begun = self.begin_upload(
+        begin = uploads.begin(
             value,
             public_id=public_id,
             bytes=bytes,
@@ -110,19 +112,37 @@ class UploadMethods(Core):
             format=format,
             projection=projection,
             cloud_id=cloud_id,
-            idempotency_key=idempotency_key,
+            # Also where calls are never repeated: by it, an interrupted beginning is found again.
+            key=idempotency_key or fresh_idempotency_key(),
         )
-        live = LiveUpload(self, begun)
+        try:
+            live = LiveUpload(self, self._send(begin))
+        except Exception:
+            raise
+        except BaseException:
+            finished(lambda: self._unbegin(begin))
+            raise
         try:
             yield live
         except BaseException:
-            live._give_back()  # pyright: ignore[reportPrivateUsage]
+            finished(live._give_back)  # pyright: ignore[reportPrivateUsage]
             raise
         try:
             live.complete()
-        except Refused:
-            live._give_back()  # pyright: ignore[reportPrivateUsage]
+        except (Unavailable, UnexpectedAnswer):
+            raise  # It may be completed.
+        except Exception:
+            finished(live._give_back)  # pyright: ignore[reportPrivateUsage]
             raise
+
+    def _unbegin(self, begin: Call[Upload]) -> None:
+        """Aborts what an interrupted call has begun; by the call's idempotency key, a repetition finds it."""
+        try:
+            live = LiveUpload(self, self._send(begin))
+        except Exception as error:
+            log.warning("whether an interrupted upload has begun is not known: %s", told_apart(error))
+        else:
+            live._give_back()  # pyright: ignore[reportPrivateUsage]
 
     def complete_upload(
         self,
@@ -221,8 +241,13 @@ class LiveUpload:
         """Says what was stored; sent when the upload completes. Later members replace earlier ones.
 
         Args are those of :meth:`Client.complete_upload`.
+
+        Raises:
+            InvalidArgument: it is not what JSON can hold, or more than 8 KiB with what was said before.
         """
-        self._report |= uploads.report(bytes, content_type, existed, more)
+        said = self._report | uploads.report(bytes, content_type, existed, more)
+        uploads.demand_sendable(said)
+        self._report = said
 
     def complete(self) -> Upload:
         """Completes the upload now, as reported; it raises what :meth:`Client.complete_upload` does."""
@@ -240,8 +265,12 @@ class LiveUpload:
 
     def _give_back(self) -> None:
         """Aborts beside an exception that counts for more; else the use goes back at the deadline."""
-        with shielded():
-            try:
-                self.abort()
-            except CountermarkError as error:
-                log.warning("upload %s was not aborted, and ends at its deadline: %s", self.id, error.code)
+        try:
+            self.abort()
+        except Exception as error:
+            log.warning("upload %s was not aborted, and ends at its deadline: %s", self.id, told_apart(error))
+
+
+def told_apart(error: Exception) -> str:
+    """What a log may say of an exception: its code, or the name of one that has none."""
+    return error.code if isinstance(error, CountermarkError) else type(error).__name__

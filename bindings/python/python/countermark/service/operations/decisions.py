@@ -137,5 +137,14 @@ def facts(request: Request | None) -> dict[str, Any] | None:
 
 
 def login(basic: tuple[str, str] | None) -> dict[str, str] | None:
-    """User name and password in JSON."""
-    return None if basic is None else {"username": basic[0], "password": basic[1]}
+    """User name and password in JSON.
+
+    Raises:
+        InvalidArgument: they are not two strings.
+    """
+    if basic is None:
+        return None
+    is_pair = isinstance(basic, (tuple, list)) and len(basic) == 2  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
+    if not is_pair or not all(isinstance(part, str) for part in basic):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgument("basic: expected a pair of user name and password")
+    return {"username": basic[0], "password": basic[1]}

@@ -22,7 +22,7 @@ from countermark.service.arguments import (
     nested,
     told,
 )
-from countermark.service.call import Answer, Call, call, nothing, reading
+from countermark.service.call import GREATEST, Answer, Call, call, nothing, reading
 
 __all__ = ["exists", "issue", "page", "regenerate", "reveal", "revoke", "update", "view"]
 
@@ -104,7 +104,7 @@ def update(
         extra=extra if extra is UNSET else nested("extra", cast("Mapping[str, object]", extra), EXTRA),
         **members,
     )
-    headers = {} if if_match is None else {"if-match": f'"{int(if_match)}"'}
+    headers = {} if if_match is None else {"if-match": f'"{revision(if_match)}"'}
     return call(
         "PATCH",
         path(token_id),
@@ -114,6 +114,18 @@ def update(
         headers=headers,
         is_repeatable=if_match is None,
     )
+
+
+def revision(if_match: int) -> int:
+    """A revision that a record can have.
+
+    Raises:
+        InvalidArgument: it is not a number from 0 on.
+    """
+    is_number = isinstance(if_match, int) and not isinstance(if_match, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_number or not 0 <= if_match <= GREATEST:
+        raise InvalidArgument("if_match: expected the record's revision, a whole number from 0 on")
+    return if_match
 
 
 def revoke(token_id: str, *, cascade: bool, purge: bool) -> Call[None]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
+from countermark.errors import InvalidArgument
 from countermark.records.upload import Upload
 from countermark.service.arguments import handle, idempotency_key, plain, told
 from countermark.service.call import Call, call, reading
 
-__all__ = ["abort", "begin", "complete", "report", "view"]
+__all__ = ["abort", "begin", "complete", "demand_sendable", "report", "view"]
 
 UPLOADS = "/v1/uploads"
+LONGEST_REPORT = 8 * 1024
+"""Bytes of a report that the service takes."""
 
 
 def begin(
@@ -21,7 +25,9 @@ def begin(
     **parameters: object,
 ) -> Call[Upload]:
     """`POST /v1/uploads`."""
-    asked = told(tags=None if tags is None else list(tags), **parameters)
+    asked = told(
+        tags=tags if tags is None or isinstance(tags, (set, frozenset)) else list(tags), **parameters
+    )
     key = idempotency_key(key)
     return call(
         "POST",
@@ -35,8 +41,28 @@ def begin(
 
 def complete(upload_id: str, report: Mapping[str, object]) -> Call[Upload]:
     """`POST /v1/uploads/{id}/complete`."""
-    result = {name: plain(member) for name, member in report.items()}
-    return call("POST", path(upload_id) + "/complete", reading(Upload.from_json), body={"result": result})
+    body = {"result": sent(report)}
+    return call("POST", path(upload_id) + "/complete", reading(Upload.from_json), body=body)
+
+
+def sent(report: Mapping[str, object]) -> dict[str, object]:
+    """A report as its completion sends it."""
+    return {name: plain(member) for name, member in report.items()}
+
+
+def demand_sendable(report: Mapping[str, object]) -> None:
+    """Returns if the report can be sent.
+
+    Raises:
+        InvalidArgument: it is not what JSON can hold, or too long.
+    """
+    try:
+        text = json.dumps(sent(report), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        length = len(text.encode())
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidArgument("report: expected nothing but what JSON can hold") from None
+    if length > LONGEST_REPORT:
+        raise InvalidArgument("report: expected at most 8 KiB of JSON in all")
 
 
 def report(
