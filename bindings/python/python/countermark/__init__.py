@@ -72,13 +72,12 @@ if TYPE_CHECKING:
     from countermark.service.client import Client as Client
     from countermark.service.retry import RetryPolicy as RetryPolicy
 
+# Without the clients: whoever takes everything need not have the HTTP library.
 __all__ = [
     "UNSET",
-    "AsyncClient",
     "AuthenticationRequired",
     "BadRequest",
     "BadSignature",
-    "Client",
     "Conflict",
     "ConnectionFailed",
     "ConstraintFailed",
@@ -151,18 +150,9 @@ LAZY = {
 }
 
 
-OF_HTTP = ("AsyncClient", "Client")
-# What ``from countermark import *`` means depends on whether the HTTP library is there, which takes long to
-# find out: so ``__all__`` is left to ``__getattr__``. Type checkers do not see it go.
-PUBLIC = __all__
-del globals()["__all__"]
-
-
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name == "__all__":
-        return _public()
     if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
@@ -170,29 +160,12 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name not in ("httpx2", "anyio"):
             raise
-        raise _missing(name) from error
+        raise ImportError(
+            f"countermark.{name} needs the HTTP library: pip install 'countermark[http]'"
+        ) from error
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_public(), "__all__"})
-
-
-def _public() -> list[str]:
-    from importlib.util import find_spec
-
-    has_http = find_spec("httpx2") is not None
-    return [name for name in PUBLIC if has_http or name not in OF_HTTP]
-
-
-def _missing(name: str) -> Exception:
-    import sys
-
-    message = f"countermark.{name} needs the HTTP library: pip install 'countermark[http]'"
-    # No class can be both errors. ``from countermark import …`` looks the name up by the import system and
-    # would hide the words of an AttributeError; everybody else, ``hasattr`` before all, expects one.
-    asking = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
-    importing = asking.f_globals.get("__name__") == "importlib._bootstrap"
-    error = ImportError if importing else AttributeError
-    return error(message, name=name)
+    return sorted({*globals(), *__all__})
