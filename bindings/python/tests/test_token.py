@@ -543,6 +543,7 @@ def test_what_is_malformed_is_explained_in_words() -> None:
 
 
 STRANGE = {"onlyOnMondays": True}
+SHOWN = {"imageUrl": {"secrets": SECRET}, "upload": {"value": UPLOAD_VALUE}, "apiKey": {"value": VALUE}}
 STRANGE_RECORDS: dict[str, dict[str, Any]] = {
     "of an image": image_record(**STRANGE),
     "in the extra of an image": image_record(extra=STRANGE),
@@ -558,11 +559,10 @@ STRANGE_RECORDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("record", STRANGE_RECORDS.values(), ids=STRANGE_RECORDS)
 def test_a_record_of_a_newer_service_is_refused_also_by_way_of_the_dataclass(record: dict[str, Any]) -> None:
-    known = {"secrets": SECRET} if record["type"] == "imageUrl" else {"value": VALUE}
     read = TokenRecord.from_json(record)
     for found in (record, read, pickle.loads(pickle.dumps(read)), replace(read, owner="other")):
         with pytest.raises(InvalidArgument, match="onlyOnMondays|extra"):
-            Token(found, **known)
+            Token(found, **SHOWN[record["type"]])
     assert "onlyOnMondays" not in repr(read)
 
 
