@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 const FRAGMENT: usize = 12;
 /// Leading characters of a native value that may be shown in lists.
 const PREVIEW: usize = 15;
+/// Hidden characters in each fragment of a value: fewer may equal by chance what stands beside its preview in a file.
+const HIDDEN: usize = 6;
 
 #[test]
 fn no_secret_is_found_in_log_database_metrics_errors_or_arguments() {
@@ -55,6 +57,16 @@ fn the_search_finds_what_it_must_find() {
         assert!(needles.find(text.as_bytes()).is_some(), "{text}");
     }
     assert_eq!(needles.find(&value.as_bytes()[..PREVIEW]), None, "a preview is no secret");
+    let beside = format!("{}native", &value[..=PREVIEW]);
+    assert_eq!(
+        needles.find(beside.as_bytes()),
+        None,
+        "a neighbour of a preview may equal the character that comes next"
+    );
+    assert!(
+        needles.find(&value.as_bytes()[..PREVIEW + HIDDEN]).is_some(),
+        "few characters beyond a preview are too many"
+    );
 }
 
 struct Secrets {
@@ -184,8 +196,7 @@ impl Needles {
             needles.add(secret.as_bytes());
         }
         for value in values.iter().map(String::as_str).chain([admin_key]) {
-            // A fragment that reaches beyond the preview holds at least one hidden character.
-            needles.add(value.as_bytes().get(PREVIEW + 1 - FRAGMENT..).unwrap_or_default());
+            needles.add(value.as_bytes().get(PREVIEW + HIDDEN - FRAGMENT..).unwrap_or_default());
         }
         needles
     }

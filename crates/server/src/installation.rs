@@ -21,12 +21,17 @@ pub fn location(config: &Config) -> Result<Location, StartError> {
     let Some(url) = &config.data.database_url else {
         return Ok(Location::Sqlite(config.data.directory.join("countermark.db")));
     };
-    let path = url.expose().strip_prefix("sqlite:").ok_or(StartError::DatabaseUrl)?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() || path.contains('?') {
-        return Err(StartError::DatabaseUrl);
+    match url.expose().parse().map_err(|_| StartError::DatabaseUrl)? {
+        Location::Postgres(url) => {
+            let url = url.with_connections(config.data.connections).with_lease(config.data.lease);
+            Ok(Location::Postgres(if config.data.allow_lost_commits {
+                url.allow_lost_commits()
+            } else {
+                url
+            }))
+        }
+        location => Ok(location),
     }
-    Ok(Location::Sqlite(path.into()))
 }
 
 /// Opens the installation, or makes one where there is nothing. It is this process's own until

@@ -25,7 +25,7 @@ pub enum StartError {
     MasterKeyMissing(PathBuf),
     #[error("{} is there: a rotation of the master key was interrupted; finish it with `countermark keys rotate`", .0.display())]
     RotationUnfinished(PathBuf),
-    #[error("data.database_url: expected sqlite: and the path of a file")]
+    #[error("data.database_url: expected sqlite:path or postgres://user@host/database")]
     DatabaseUrl,
     #[error(
         "admin_key is {0}; leave it out and one is made, or take a value from `countermark admin create`"

@@ -87,6 +87,12 @@ pub struct DataSettings {
     pub directory: PathBuf,
     /// Another database than the one in the directory; may hold a password.
     pub database_url: Option<Secret>,
+    /// Connections of this node to PostgreSQL.
+    pub connections: u32,
+    /// How long after a renewal this node may trust what it remembers, beside others on one PostgreSQL.
+    pub lease: Duration,
+    /// Whether a PostgreSQL that may forget commits in a crash is used all the same.
+    pub allow_lost_commits: bool,
 }
 
 /// Section `log`.
@@ -258,6 +264,9 @@ impl Config {
             data: DataSettings {
                 directory: required(values, "data.directory"),
                 database_url: secret(values, "data.database_url"),
+                connections: required(values, "data.connections"),
+                lease: Duration::from_millis(required(values, "data.lease_millis")),
+                allow_lost_commits: required(values, "data.allow_lost_commits"),
             },
             log: LogSettings {
                 level: required(values, "log.level"),

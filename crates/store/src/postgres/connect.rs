@@ -12,7 +12,10 @@ use super::unavailable;
 use crate::{InvalidLocation, OpenError};
 
 /// Connections of one node. A database takes 100 unless told otherwise, and several nodes share it.
-pub(super) const CONNECTIONS: u32 = 8;
+const CONNECTIONS: u32 = 8;
+
+/// How long a node may trust what it remembers, unless told otherwise.
+const LEASE: Duration = Duration::from_secs(1);
 
 /// How long a free connection, or the turn of a change, is waited for before the store counts as unavailable.
 const WAIT: Duration = Duration::from_millis(900);
@@ -28,6 +31,8 @@ pub struct PostgresUrl {
     text: Zeroizing<String>,
     may_lose_commits: bool,
     wait: Duration,
+    connections: u32,
+    lease: Duration,
 }
 
 impl PostgresUrl {
@@ -42,6 +47,25 @@ impl PostgresUrl {
     #[must_use]
     pub fn wait_at_most(self, wait: Duration) -> Self {
         Self { wait, ..self }
+    }
+
+    /// The same database with so many connections of this node; 8 unless told otherwise.
+    #[must_use]
+    pub fn with_connections(self, connections: u32) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// The same database, where this node trusts for so long after a renewal what it remembers; 1 s unless told
+    /// otherwise. Nodes may differ in it.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// How long this node trusts what it remembers.
+    #[expect(dead_code, reason = "the next commit holds leases")]
+    pub(super) fn lease(&self) -> Duration {
+        self.lease
     }
 
     /// How long a free connection, or the turn of a change, is waited for.
@@ -67,7 +91,7 @@ impl PostgresUrl {
     /// Opens no connection yet.
     pub(super) fn pool(&self) -> PgPool {
         PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(self.connections)
             .acquire_timeout(self.wait)
             // What is first asked of a connection shows whether it is alive, and is asked again of another one.
             .test_before_acquire(false)
@@ -84,9 +108,13 @@ impl FromStr for PostgresUrl {
     fn from_str(text: &str) -> Result<Self, InvalidLocation> {
         let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         match PgConnectOptions::from_str(text) {
-            Ok(_) if is_ours => {
-                Ok(Self { text: Zeroizing::new(text.to_owned()), may_lose_commits: false, wait: WAIT })
-            }
+            Ok(_) if is_ours => Ok(Self {
+                text: Zeroizing::new(text.to_owned()),
+                may_lose_commits: false,
+                wait: WAIT,
+                connections: CONNECTIONS,
+                lease: LEASE,
+            }),
             // The reason may quote the URL, and with it the password.
             _ => Err(InvalidLocation),
         }

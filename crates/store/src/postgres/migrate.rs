@@ -11,6 +11,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0002_uploads.sql"),
     include_str!("../../migrations/postgres/0003_notifications.sql"),
     include_str!("../../migrations/postgres/0004_dialects.sql"),
+    include_str!("../../migrations/postgres/0005_moves.sql"),
+    include_str!("../../migrations/postgres/0006_nodes.sql"),
 ];
 
 /// "CMrk": the lock under which nodes that start at once migrate one after the other.

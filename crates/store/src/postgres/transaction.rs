@@ -13,7 +13,6 @@ use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::{sleep, timeout};
 
-use super::connect::CONNECTIONS;
 use super::failure::Failure;
 use super::unavailable;
 use crate::verdict::Verdict;
@@ -87,7 +86,7 @@ impl Transactions {
         loop {
             let mut connection = self.pool.acquire().await.map_err(unavailable)?;
             match work(&mut connection).await {
-                Err(Failure::Lost(_)) if dead < CONNECTIONS => dead += 1,
+                Err(Failure::Lost(_)) if dead < self.pool.options().get_max_connections() => dead += 1,
                 result => return Ok(result?),
             }
         }
@@ -163,7 +162,7 @@ impl Transactions {
                     });
                 }
                 Err(error) => match Failure::from(error) {
-                    Failure::Lost(_) if dead < CONNECTIONS => dead += 1,
+                    Failure::Lost(_) if dead < self.pool.options().get_max_connections() => dead += 1,
                     failure => return Err(failure),
                 },
             }

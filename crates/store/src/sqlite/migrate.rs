@@ -14,6 +14,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_uploads.sql"),
     include_str!("../../migrations/sqlite/0003_notifications.sql"),
     include_str!("../../migrations/sqlite/0004_dialects.sql"),
+    include_str!("../../migrations/sqlite/0005_moves.sql"),
 ];
 
 /// "CMrk": marks a file as ours in the header of the database.
