@@ -3,6 +3,8 @@
 
 mod attempt;
 mod audit;
+mod bounds;
+mod call;
 mod change;
 mod connect;
 mod credential;
@@ -10,6 +12,7 @@ mod failure;
 mod figures;
 mod idempotency;
 mod installation;
+mod lend;
 mod list;
 pub(crate) mod maintain;
 mod migrate;
@@ -18,6 +21,7 @@ mod notification;
 mod notification_secret;
 #[cfg(test)]
 mod plan_tests;
+mod pulse;
 pub(crate) mod rotate;
 #[cfg(test)]
 #[expect(dead_code, reason = "the other tests use the rest of it")]
@@ -34,15 +38,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::store::{
-    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
-    Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
-    StoreError, UseOutcome, UseRequest,
+    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, ConnectionFigures, HourlyDecisions, HourlyUse,
+    IdempotencyKey, Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot,
+    Statistics, Store, StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{Connection, PgConnection};
 use zeroize::Zeroizing;
 
 pub use self::connect::PostgresUrl;
 
+use self::call::Length;
 use self::change::Regeneration;
 use self::failure::Failure;
 use self::thread::StoreThread;
@@ -68,30 +73,49 @@ impl PostgresStore {
         migrate::migrate(&mut connection, migrate::MIGRATIONS).await?;
         let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
         connection.close().await.map_err(unavailable)?;
-        let (url, turn_wait) = (url.clone(), url.wait());
-        let (thread, pool) = StoreThread::start(move || url.pool()).await?;
-        let transactions = Arc::new(Transactions::new(pool, settings.listener, turn_wait));
+        let (url, listener) = (url.clone(), settings.listener);
+        let (thread, transactions) = StoreThread::start(move || Transactions::new(&url, listener)).await?;
         Ok(Self { thread, transactions, vault: Arc::new(vault) })
     }
 
-    /// Runs reading statements.
+    /// Runs reading statements, for somebody who waits.
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: AsyncFn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
         let transactions = Arc::clone(&self.transactions);
-        self.thread.run(async move || transactions.read(work).await).await
+        self.thread.run(async move || transactions.read(Length::Prompt, work).await).await
     }
 
-    /// Runs a transaction; `work` may be run several times.
+    /// Runs statements that read as much as there is.
+    async fn read_much<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
+    {
+        let transactions = Arc::clone(&self.transactions);
+        self.thread.run(async move || transactions.read(Length::Long, work).await).await
+    }
+
+    /// Runs a transaction, for somebody who waits; `work` may be run several times.
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure> + Send + 'static,
     {
         let transactions = Arc::clone(&self.transactions);
-        self.thread.run(async move || transactions.write(work).await).await
+        self.thread.run(async move || transactions.write(Length::Prompt, work).await).await
+    }
+
+    /// Runs a transaction over as many rows as there are; `work` may be run several times.
+    async fn write_much<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure> + Send + 'static,
+    {
+        let transactions = Arc::clone(&self.transactions);
+        self.thread.run(async move || transactions.write(Length::Long, work).await).await
     }
 }
 
@@ -127,7 +151,7 @@ impl Store for PostgresStore {
 
     async fn list(&self, filter: &ListFilter) -> Result<Vec<Token>, StoreError> {
         let (vault, filter) = (self.vault.clone(), filter.clone());
-        self.read(async move |connection| list::list(connection, &vault, &filter).await).await
+        self.read_much(async move |connection| list::list(connection, &vault, &filter).await).await
     }
 
     async fn reveal(&self, id: TokenId, audit: AuditEntry) -> Result<Option<Revealed>, StoreError> {
@@ -137,7 +161,7 @@ impl Store for PostgresStore {
 
     async fn open(&self, ids: &[TokenId]) -> Result<Vec<Option<Revealed>>, StoreError> {
         let (vault, ids) = (self.vault.clone(), ids.to_vec());
-        self.read(async move |connection| credential::open(connection, &vault, &ids).await).await
+        self.read_much(async move |connection| credential::open(connection, &vault, &ids).await).await
     }
 
     async fn note(&self, audit: AuditEntry) -> Result<(), StoreError> {
@@ -159,7 +183,7 @@ impl Store for PostgresStore {
 
     async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError> {
         let statistics = statistics.clone();
-        self.write(async move |transaction| figures::add(transaction, &statistics).await).await
+        self.write_much(async move |transaction| figures::add(transaction, &statistics).await).await
     }
 
     async fn insert(
@@ -238,7 +262,7 @@ impl Store for PostgresStore {
     }
 
     async fn descent(&self, id: TokenId) -> Result<Vec<(TokenId, u64)>, StoreError> {
-        self.read(async move |connection| change::descent(connection, id).await).await
+        self.read_much(async move |connection| change::descent(connection, id).await).await
     }
 
     async fn revoke(
@@ -249,7 +273,7 @@ impl Store for PostgresStore {
         audit: AuditEntry,
     ) -> Result<Option<Vec<TokenId>>, StoreError> {
         let (vault, judged) = (self.vault.clone(), judged.map(<[_]>::to_vec));
-        self.write(async move |transaction| {
+        self.write_much(async move |transaction| {
             change::revoke(transaction, &vault, id, at, judged.as_deref(), &audit).await
         })
         .await
@@ -257,11 +281,11 @@ impl Store for PostgresStore {
 
     async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError> {
         let vault = self.vault.clone();
-        self.write(async move |transaction| change::purge(transaction, &vault, id, &audit).await).await
+        self.write_much(async move |transaction| change::purge(transaction, &vault, id, &audit).await).await
     }
 
     async fn sweep(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {
-        self.write(async move |transaction| change::sweep(transaction, now, at_most).await).await
+        self.write_much(async move |transaction| change::sweep(transaction, now, at_most).await).await
     }
 
     async fn recall(&self, key: IdempotencyKey, now: UnixSeconds) -> Result<Recalled, StoreError> {
@@ -275,7 +299,7 @@ impl Store for PostgresStore {
         from: UnixSeconds,
         to: UnixSeconds,
     ) -> Result<Vec<HourlyUse>, StoreError> {
-        self.read(async move |connection| figures::usage(connection, id, from, to).await).await
+        self.read_much(async move |connection| figures::usage(connection, id, from, to).await).await
     }
 
     async fn decisions(
@@ -283,12 +307,12 @@ impl Store for PostgresStore {
         from: UnixSeconds,
         to: UnixSeconds,
     ) -> Result<Vec<HourlyDecisions>, StoreError> {
-        self.read(async move |connection| figures::decisions(connection, from, to).await).await
+        self.read_much(async move |connection| figures::decisions(connection, from, to).await).await
     }
 
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
         let filter = filter.clone();
-        self.read(async move |connection| audit::read(connection, &filter).await).await
+        self.read_much(async move |connection| audit::read(connection, &filter).await).await
     }
 
     async fn highest_time(&self) -> Result<UnixSeconds, StoreError> {
@@ -313,8 +337,7 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.is_bootstrapped().await?;
-        // The same number written again is a record in the log all the same.
+        // Found, the row has been read. The same number written again is a record in the log all the same.
         self.write(async |transaction| {
             sqlx::query("UPDATE installation SET highest_time_seen = highest_time_seen")
                 .execute(&mut **transaction)
@@ -324,10 +347,14 @@ impl Store for PostgresStore {
         .await
     }
 
+    fn connections(&self) -> Option<ConnectionFigures> {
+        Some(self.transactions.lender.figures())
+    }
+
     async fn close(&self) {
         let transactions = Arc::clone(&self.transactions);
         let closed = self.thread.run(async move || {
-            transactions.pool.close().await;
+            transactions.lender.close().await;
             Ok(())
         });
         // It fails only if the thread has ended, and the connections with it.
