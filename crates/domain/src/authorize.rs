@@ -294,7 +294,7 @@ impl Service {
             return Ok(self.answer_if_current(question, entry, Ok(grant), has_waited, now));
         }
         let outcome = match &*self.combiner.read().await {
-            Some(combiner) => combiner.take(request).await?,
+            Some(combiner) => combiner.take(request, self.use_wait).await?,
             None => return Err(DomainError::Overloaded),
         };
         let (verdict, used) = match outcome {
