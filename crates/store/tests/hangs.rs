@@ -6,6 +6,8 @@
 mod fixture;
 #[path = "hangs/nuisance.rs"]
 mod nuisance;
+#[path = "hangs/service.rs"]
+mod service;
 #[path = "hangs/uses.rs"]
 mod uses;
 
@@ -351,9 +353,34 @@ async fn a_store_is_closed_in_time_while_the_server_stands_still() {
     assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     assert!(taking.await.unwrap().is_err());
     is_refused("find", store.find(Lookup::Id(token.terms.id))).await;
-    is_refused("end_upload", store.end_upload(fixture_upload(), UploadEnd::Abort, at(1000))).await;
+    is_refused("end_upload", store.end_upload(some_upload(), UploadEnd::Abort, at(1000))).await;
 }
 
-fn fixture_upload() -> countermark_core::UploadId {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_commit_hangs_is_answered_in_time_and_told_once_it_is_known_to_stand() {
+    // Every commit waits for a standby that never comes, unless its session waits for the own disk only.
+    let server = Server::start(&["synchronous_standby_names = 'nobody'"]);
+    let url = server.new_schema().await;
+    let alone = node(&format!("{url}&options[synchronous_commit]=local")).await;
+    let (known, new, next) = (limited(1, 5), limited(2, 5), limited(3, 5));
+    insert(&alone, &known).await;
+    let (store, changes) = open(&url.parse().unwrap(), master_key(1)).await.unwrap();
+    is_refused("insert", store.insert(&new, credential_for(&new), audit("i"), None)).await;
+    is_refused("take_uses", store.take_uses(&[one_use(&known, 1)], at(1000))).await;
+    assert!(changes.0.lock().unwrap().is_empty(), "nobody knows yet");
+    run(&url, "ALTER SYSTEM SET synchronous_standby_names = ''").await.unwrap();
+    run(&url, "SELECT pg_reload_conf()").await.unwrap();
+    let begin = Instant::now();
+    while changes.0.lock().unwrap().is_empty() {
+        assert!(begin.elapsed() < HEALED, "never told");
+        tokio::task::yield_now().await;
+    }
+    insert(&store, &next).await;
+    let told: Vec<_> = changes.0.lock().unwrap().iter().map(|change| change.tokens.clone()).collect();
+    assert_eq!(told, [[new.terms.id], [next.terms.id]], "in order");
+    heals(&store, &known).await;
+}
+
+fn some_upload() -> countermark_core::UploadId {
     countermark_core::UploadId::from_parts(1_700_000_000_000, [1; 10])
 }
