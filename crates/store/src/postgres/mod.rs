@@ -12,7 +12,7 @@ mod idempotency;
 mod installation;
 mod list;
 pub(crate) mod maintain;
-mod migrate;
+pub(crate) mod migrate;
 mod notice;
 mod notification;
 mod notification_secret;
@@ -22,7 +22,7 @@ pub(crate) mod rotate;
 #[cfg(test)]
 #[expect(dead_code, reason = "the other tests use the rest of it")]
 #[path = "../../tests/fixture/postgres.rs"]
-mod server;
+pub(crate) mod server;
 mod take;
 mod thread;
 mod token;
@@ -96,7 +96,7 @@ impl PostgresStore {
 }
 
 /// Refuses a database that may forget what it has said to be committed: uses that were granted would be granted again.
-async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
+pub(crate) async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
     for (setting, query) in [
         ("fsync", "SELECT current_setting('fsync') = 'off'"),
         ("synchronous_commit", "SELECT current_setting('synchronous_commit') = 'off'"),
