@@ -268,6 +268,21 @@ async fn the_source_must_be_stopped_and_its_master_key_must_fit() {
     assert!(open(&it.location, master_key(1)).await.is_ok());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_runs_on_the_target_is_noticed_before_it_can_be_opened() {
+    let it = full_source().await;
+    let target = empty_schema(shared()).await;
+    let renew = "INSERT INTO nodes VALUES ('nod_1', 'a host', 0, 1000, 1, 1, 0) ON CONFLICT (id) DO NOTHING";
+    let ended = move_of(&it.location, &target.location, |_, _| {
+        now(run(&target.url, renew)).unwrap();
+    });
+    let error = ended.await.unwrap_err();
+    assert!(matches!(error, OpenError::NodesRun), "{error}");
+    assert!(matches!(refusal(&target.location).await, OpenError::HalfFilled(_)));
+    move_of(&it.location, &target.location, |_, _| {}).await.unwrap();
+    assert!(open(&target.location, master_key(1)).await.is_ok());
+}
+
 async fn cancel(location: &Location, abandon: Option<Disable>) -> Result<(Departure, u64), OpenError> {
     let cancelled = cancel_move(location, abandon, UnixSeconds::new(2000).unwrap(), &fill_random()).await?;
     Ok((cancelled.departure, cancelled.disabled))

@@ -100,12 +100,7 @@ fn on_database<T>(
     work: impl AsyncFnOnce(&Service) -> Result<T, DomainError>,
 ) -> Result<T, Failure> {
     block_on(async {
-        let Location::Sqlite(path) = installation::location(&config)? else {
-            return Err(Failure::refused("this kind of database is not maintained by the command line"));
-        };
-        if !path.exists() {
-            return Err(OpenError::Missing(path).into());
-        }
+        installation::demand(&installation::location(&config)?).await?;
         let service = installation::open(&config, Box::new(SystemClock), system_rng()).await?;
         let done = work(&service).await;
         service.shut_down().await;

@@ -62,6 +62,7 @@ async fn fill(
     progress: Progress<'_>,
 ) -> Result<u64, OpenError> {
     let mut written = 0;
+    target.forget_nodes().await?;
     for table in TABLES {
         let mut last = target.last_key(table).await?;
         let mut rows_of_table = 0;

@@ -182,16 +182,31 @@ impl Side {
         if found { Ok(()) } else { Err(OpenError::NotEmpty("the target of the copy".to_owned())) }
     }
 
+    /// Forgets the nodes of whatever was here before: those that show up from now on run.
+    pub(super) async fn forget_nodes(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(_) => self.run("DELETE FROM nodes").await,
+        }
+    }
+
     /// Lets the database be opened. Numbers that it gives from now on lie behind all that are taken.
-    pub(super) async fn end_filling(&mut self) -> Result<(), StoreError> {
-        if matches!(self, Self::Postgres(_)) {
+    ///
+    /// # Errors
+    /// [`OpenError::NodesRun`] if a node that had the database open before writes to it.
+    pub(super) async fn end_filling(&mut self) -> Result<(), OpenError> {
+        if let Self::Postgres(connection) = self {
+            let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM nodes)");
+            if query.fetch_one(connection).await.map_err(unavailable)? {
+                return Err(OpenError::NodesRun);
+            }
             self.run(
                 "SELECT setval(pg_get_serial_sequence('audit_log', 'number'), coalesce(max(number), 1), count(*) > 0)
                  FROM audit_log",
             )
             .await?;
         }
-        self.run("UPDATE installation SET filling = NULL").await
+        Ok(self.run("UPDATE installation SET filling = NULL").await?)
     }
 
     pub(super) async fn close(self) -> Result<(), StoreError> {
