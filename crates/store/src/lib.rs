@@ -146,6 +146,18 @@ pub async fn check(location: &Location) -> Result<Facts, OpenError> {
     }
 }
 
+/// Whether this is the master key of an installation, which may be in use.
+///
+/// # Errors
+/// [`OpenError::WrongMasterKey`], [`OpenError::Missing`], [`OpenError::NoInstallation`], and what the database says.
+pub async fn check_master_key(location: &Location, master_key: &MasterKey) -> Result<(), OpenError> {
+    let seals = match location {
+        Location::Sqlite(path) => sqlite::maintain::seals(path).await?,
+        Location::Postgres(url) => postgres::maintain::seals(url).await?,
+    };
+    vault::demand_fit(&seals.ok_or(OpenError::NoInstallation)?, master_key)
+}
+
 /// Seals everything anew under `new`. Interrupted anywhere, the same call finishes it; repeated after that it does
 /// nothing.
 ///

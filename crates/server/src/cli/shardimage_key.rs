@@ -4,7 +4,6 @@ use clap::Subcommand;
 use countermark_core::{Purpose, Token};
 use countermark_domain::clock::SystemClock;
 use countermark_domain::{DomainError, Issued, Service, ShardimageRights};
-use countermark_store::{Location, OpenError};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@ use sqlx::{Connection, PgConnection};
 use super::connect::PostgresUrl;
 use super::{installation, migrate, unavailable};
 use crate::marks::MARKED_SCHEMA;
+use crate::vault::Seals;
 use crate::{Facts, Migrated, OpenError};
 
 /// Brings the schema up to this version; several may try at once.
@@ -43,6 +44,14 @@ pub(crate) async fn check(url: &PostgresUrl) -> Result<Facts, OpenError> {
     };
     connection.close().await.map_err(unavailable)?;
     Ok(facts)
+}
+
+/// What there is to know of the master key of an installation, which may be in use.
+pub(crate) async fn seals(url: &PostgresUrl) -> Result<Option<Seals>, OpenError> {
+    let mut connection = url.connect().await?;
+    let seals = installation::seals(&mut connection).await?;
+    connection.close().await.map_err(unavailable)?;
+    Ok(seals)
 }
 
 /// Of our own tables with their indexes.

@@ -6,6 +6,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::{files, installation, migrate, unavailable};
 use crate::marks::MARKED_SCHEMA;
+use crate::vault::Seals;
 use crate::{Facts, Migrated, OpenError};
 
 /// Brings the schema up to this version, under the lock of the database.
@@ -67,6 +68,15 @@ pub(crate) async fn check(path: &Path) -> Result<Facts, OpenError> {
     };
     connection.close().await.map_err(unavailable)?;
     Ok(facts)
+}
+
+/// What there is to know of the master key of an installation, which may be in use.
+pub(crate) async fn seals(path: &Path) -> Result<Option<Seals>, OpenError> {
+    files::demand(path)?;
+    let mut connection = files::looking(&files::real(path)?).connect().await.map_err(unavailable)?;
+    let seals = installation::seals(&mut connection).await?;
+    connection.close().await.map_err(unavailable)?;
+    Ok(seals)
 }
 
 /// What SQLite finds wrong with a database; empty = sound.
