@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use countermark_domain::clock::{Clock, SystemClock};
 use countermark_store::{Keys, Location, cancel_move, move_to};
 use serde_json::json;
 
@@ -39,7 +38,7 @@ pub(super) fn run(config: &Config, target: Target<'_>, output: Output) -> Result
             last = table;
         }
     };
-    let moved = block_on(move_to(&source, &target, keys, now(&SystemClock), &mut progress))?;
+    let moved = block_on(move_to(&source, &target, keys, now(), &mut progress))?;
     output.result(&json!({"to": moved.to, "rows": moved.rows, "wasComplete": moved.was_complete}), |_| {
         if moved.was_complete {
             return format!("The installation had been moved to {} already; nothing was done.", moved.to);
@@ -57,7 +56,7 @@ pub(super) fn run(config: &Config, target: Target<'_>, output: Output) -> Result
 pub(super) fn cancel(config: &Config, abandon: Option<Disabled>, output: Output) -> Result<(), Failure> {
     let rng = fill_random(&system_rng());
     let disable = abandon.map(Disabled::meant);
-    let cancelled = block_on(cancel_move(&location(config)?, disable, now(&SystemClock), &rng))?;
+    let cancelled = block_on(cancel_move(&location(config)?, disable, now(), &rng))?;
     let to = cancelled.departure.to.clone();
     let warning = if cancelled.departure.is_complete() {
         format!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use countermark_core::UnixSeconds;
 use countermark_domain::clock::{Clock, SystemClock};
-use countermark_store::{Disable, Keys, Location, RestoreOrder, Restored, restore};
+use countermark_store::{Disable, Keys, Location, OpenError, RestoreOrder, Restored, restore};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -83,7 +83,7 @@ impl Restore {
             target: location,
             replace: self.replace,
             disable: self.disable.meant(),
-            now: now(&SystemClock),
+            now: now(),
             workspace: directory,
         };
         let mut last = "";
@@ -93,7 +93,15 @@ impl Restore {
                 last = table;
             }
         };
-        Ok(block_on(restore(order, keys, &mut progress))?)
+        block_on(restore(order, keys, &mut progress)).map_err(|error| match (&error, location) {
+            (OpenError::NotEmpty(_), Location::Sqlite(_)) => {
+                Failure::refused(format!("{error}; --replace moves it aside first"))
+            }
+            (OpenError::NotEmpty(_), _) => Failure::refused(format!(
+                "{error}; stop every node, and give it an empty schema (ALTER SCHEMA … RENAME TO …; CREATE SCHEMA …)"
+            )),
+            _ => error.into(),
+        })
     }
 }
 
@@ -138,6 +146,6 @@ fn told(report: &Value, restored: &Restored, warnings: &[&str]) -> String {
 }
 
 /// The time on this machine.
-pub(super) fn now(clock: &SystemClock) -> UnixSeconds {
-    UnixSeconds::new(clock.now_millis() / 1000).unwrap_or_default()
+pub(super) fn now() -> UnixSeconds {
+    UnixSeconds::new(SystemClock.now_millis() / 1000).unwrap_or_default()
 }
