@@ -89,7 +89,9 @@ pub enum OpenError {
         copied: u64,
     },
     /// A node has a database open that is being filled.
-    #[error("a node runs on the database that is being filled; stop every node there, then give the same command again")]
+    #[error(
+        "a node runs on the database that is being filled; stop every node there, then give the same command again"
+    )]
     NodesRun,
     /// There is no move that could be cancelled.
     #[error("this installation is not being moved, and has not been; there is nothing to cancel")]

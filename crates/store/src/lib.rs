@@ -25,7 +25,9 @@ pub use marks::Departure;
 pub use postgres::PostgresUrl;
 pub use rotation::Rotation;
 pub use seal::{FillRandom, MasterKey};
-pub use transfer::{Cancelled, Disable, Keys, Moved, Progress, Restored, RestoreOrder, cancel_move, move_to, restore};
+pub use transfer::{
+    Cancelled, CopyKeys, Disable, Moved, Progress, RestoreOrder, Restored, cancel_move, move_to, restore,
+};
 
 /// Where a database is; its kind chooses the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,13 +10,15 @@ use std::sync::Mutex;
 use countermark_core::{TokenKind, UnixSeconds};
 use countermark_domain::store::{Lookup, UseOutcome};
 use countermark_store::{
-    Departure, Disable, Keys, Location, Moved, OpenError, PostgresUrl, backup, cancel_move, check, migrate,
-    move_to, rotate_master_key,
+    CopyKeys, Departure, Disable, Location, Moved, OpenError, PostgresUrl, backup, cancel_move, check,
+    migrate, move_to, rotate_master_key,
 };
 
 use fixture::full::{dump, fill, number};
 use fixture::postgres::{FAST, Server, run, shared};
-use fixture::{Fixture, at, audit, fill_random, limited, master_key, one_use, open, postgres, sqlite, token, value};
+use fixture::{
+    Fixture, at, audit, fill_random, limited, master_key, one_use, open, postgres, sqlite, token, value,
+};
 
 /// An empty schema.
 struct Target {
@@ -37,7 +39,14 @@ async fn move_of(
 ) -> Result<Moved, OpenError> {
     let key = master_key(1);
     let mut progress = progress;
-    move_to(source, target, Keys { master_key: &key, fill_random: fill_random() }, at(2000), &mut progress).await
+    move_to(
+        source,
+        target,
+        CopyKeys { master_key: &key, fill_random: fill_random() },
+        at(2000),
+        &mut progress,
+    )
+    .await
 }
 
 /// A SQLite installation with something in every table, closed.
@@ -80,11 +89,20 @@ async fn a_moved_installation_is_the_same_in_every_table_and_so_is_its_backup() 
 async fn tokens_values_and_uses_are_found_at_the_target_as_they_were() {
     let it = sqlite().await;
     fill(&it).await;
-    let ids = [token(TokenKind::ApiKey, 1), limited(2, 5), limited(3, 5), limited(4, 5), token(TokenKind::ImageUrl, 5)]
-        .map(|token| token.terms.id);
+    let ids = [
+        token(TokenKind::ApiKey, 1),
+        limited(2, 5),
+        limited(3, 5),
+        limited(4, 5),
+        token(TokenKind::ImageUrl, 5),
+    ]
+    .map(|token| token.terms.id);
     let mut before = Vec::new();
     for id in ids {
-        before.push((format!("{:?}", it.find(id).await.unwrap()), format!("{:?}", it.store.open(&[id]).await.unwrap())));
+        before.push((
+            format!("{:?}", it.find(id).await.unwrap()),
+            format!("{:?}", it.store.open(&[id]).await.unwrap()),
+        ));
     }
     it.store.close().await;
     let target = empty_schema(shared()).await;
@@ -120,12 +138,16 @@ async fn a_moved_installation_is_opened_by_nothing_that_writes_and_says_where_it
     for error in [refusal(&it.location).await, migrate(&it.location).await.unwrap_err(), rotated] {
         assert!(matches!(error, OpenError::Moved(_)), "{error}");
         let text = error.to_string();
-        assert!(text.contains("has been moved to PostgreSQL at /") && text.contains("migrate --cancel"), "{text}");
+        assert!(
+            text.contains("has been moved to PostgreSQL at /") && text.contains("migrate --cancel"),
+            "{text}"
+        );
     }
     let facts = check(&it.location).await.unwrap();
     assert_eq!(facts.departure.unwrap().at, Some(at(2000)));
     assert!(!facts.is_half_filled);
-    let again = move_of(&it.location, &target.location, |_, _| panic!("nothing is copied again")).await.unwrap();
+    let again =
+        move_of(&it.location, &target.location, |_, _| panic!("nothing is copied again")).await.unwrap();
     assert!(again.was_complete);
     let elsewhere = empty_schema(shared()).await;
     let error = move_of(&it.location, &elsewhere.location, |_, _| {}).await.unwrap_err();
@@ -179,7 +201,9 @@ async fn a_move_goes_on_between_the_mark_and_the_first_row_and_before_the_last_w
     let (from, to) = (it.location.clone(), target.location.clone());
     tokio::spawn(async move { move_of(&from, &to, |_, _| panic!("cut off")).await }).await.unwrap_err();
     // As if the first row had not been written.
-    run(&target.url, "DELETE FROM token_counters; DELETE FROM access_tokens; DELETE FROM installation").await.unwrap();
+    run(&target.url, "DELETE FROM token_counters; DELETE FROM access_tokens; DELETE FROM installation")
+        .await
+        .unwrap();
     assert!(!move_of(&it.location, &target.location, |_, _| {}).await.unwrap().was_complete);
     // As if the word that lets it be opened had not been said.
     run(&target.url, "UPDATE installation SET filling = 'move'").await.unwrap();
@@ -260,7 +284,7 @@ async fn the_source_must_be_stopped_and_its_master_key_must_fit() {
     assert!(matches!(error, OpenError::InUse(_)), "{error}");
     it.store.close().await;
     let wrong = master_key(9);
-    let keys = Keys { master_key: &wrong, fill_random: fill_random() };
+    let keys = CopyKeys { master_key: &wrong, fill_random: fill_random() };
     let error = move_to(&it.location, &target.location, keys, at(1), &mut |_, _| {}).await.unwrap_err();
     assert!(matches!(error, OpenError::WrongMasterKey), "{error}");
     let error = move_of(&target.location, &it.location, |_, _| {}).await.unwrap_err();
@@ -314,7 +338,10 @@ async fn coming_back_from_a_complete_move_is_said_aloud_and_ends_what_may_have_b
     move_of(&it.location, &target.location, |_, _| {}).await.unwrap();
     let error = cancel(&it.location, None).await.unwrap_err();
     assert!(matches!(error, OpenError::MoveComplete(_)), "{error}");
-    assert!(matches!(refusal(&it.location).await, OpenError::Moved(_)), "a refused cancelling changes nothing");
+    assert!(
+        matches!(refusal(&it.location).await, OpenError::Moved(_)),
+        "a refused cancelling changes nothing"
+    );
     assert_eq!(cancel(&it.location, Some(Disable::Limited)).await.unwrap().1, 1);
     let (store, _) = open(&it.location, master_key(1)).await.unwrap();
     let found = store.find(Lookup::Id(limited(2, 5).terms.id)).await.unwrap().found.unwrap();
@@ -345,7 +372,11 @@ async fn a_hundred_thousand_tokens() {
     let target = empty_schema(shared()).await;
     let memory = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM")).collect::<Vec<_>>().join(" ")
+        status
+            .lines()
+            .filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     println!("before: {}", memory());
     let begin = std::time::Instant::now();

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use countermark_core::{Status, Token, TokenId, TokenKind};
 use countermark_domain::store::{AuditFilter, ListFilter, Lookup, Store, UseOutcome};
 use countermark_store::{
-    Disable, Keys, Location, MasterKey, OpenError, PostgresUrl, RestoreOrder, Restored, backup, check, restore,
+    CopyKeys, Disable, Location, MasterKey, OpenError, PostgresUrl, RestoreOrder, Restored, backup, check,
+    restore,
 };
 use sqlx::{ConnectOptions, Connection};
 
 use fixture::full::{dump, fill, number};
 use fixture::postgres::{run, shared};
-use fixture::{Fixture, at, audit, fill_random, id, limited, master_key, one_use, open, postgres, sqlite, token};
+use fixture::{
+    Fixture, at, audit, fill_random, id, limited, master_key, one_use, open, postgres, sqlite, token,
+};
 
 /// Runs a test for a backup of each engine restored into each engine.
 macro_rules! from_each_into_each {
@@ -99,7 +102,7 @@ fn order<'a>(file: &'a Path, target: &'a Location, workspace: &'a Path) -> Resto
 }
 
 async fn run_order(order: RestoreOrder<'_>, key: MasterKey) -> Result<Restored, OpenError> {
-    restore(order, Keys { master_key: &key, fill_random: fill_random() }, &mut |_, _| {}).await
+    restore(order, CopyKeys { master_key: &key, fill_random: fill_random() }, &mut |_, _| {}).await
 }
 
 async fn restored(it: &Fixture, file: &Path, place: &Place, disable: Disable) -> Restored {
@@ -135,12 +138,17 @@ async fn an_old_backup_grants_no_spent_use_again(it: Fixture, into: Into) {
         let taken = store.take_uses(&[one_use(known, 1)], at(3000)).await.unwrap().outcome;
         assert!(matches!(taken[..], [UseOutcome::Stale]), "{taken:?}");
     }
-    let disabled = ListFilter { status: Some((Status::Disabled, at(3000))), at_most: 9, ..Default::default() };
+    let disabled =
+        ListFilter { status: Some((Status::Disabled, at(3000))), at_most: 9, ..Default::default() };
     let listed = store.list(&disabled).await.unwrap();
     assert_eq!(listed.iter().map(|it| it.terms.id).collect::<Vec<_>>(), [token.terms.id]);
     let log = store.audit(&AuditFilter { at_most: 2, ..Default::default() }).await.unwrap();
-    let told: Vec<_> = log.iter().map(|it| (it.action.as_str(), it.token, it.actor, it.members.len())).collect();
-    assert_eq!(told, [("token.update", Some(token.terms.id), None, 1), ("installation.restore", None, None, 0)]);
+    let told: Vec<_> =
+        log.iter().map(|it| (it.action.as_str(), it.token, it.actor, it.members.len())).collect();
+    assert_eq!(
+        told,
+        [("token.update", Some(token.terms.id), None, 1), ("installation.restore", None, None, 0)]
+    );
     assert_eq!(log[0].members, ["enabled"]);
     store.close().await;
 }
@@ -184,7 +192,11 @@ async fn only_tokens_that_could_still_be_used_under_a_limit_are_disabled(it: Fix
         let found = find(&store, token.terms.id).await;
         assert_eq!((found.terms.enabled, found.terms.revision), (enabled, revision), "{}", token.terms.id);
     }
-    assert_eq!(find(&store, revoked.terms.id).await.terms.revoked_at, Some(at(1000)), "what was revoked stays so");
+    assert_eq!(
+        find(&store, revoked.terms.id).await.terms.revoked_at,
+        Some(at(1000)),
+        "what was revoked stays so"
+    );
     store.close().await;
 }
 
@@ -194,7 +206,10 @@ async fn a_restore_changes_nothing_but_what_it_disables_and_the_life_of_the_data
     it.store.close().await;
     let place = into.new_place(&it, "new.db").await;
     let done = restored(&it, &file, &place, Disable::None).await;
-    assert_eq!((done.epoch, done.disabled, done.tokens, done.as_of, done.replaced), (2, 0, 6, at(1010), None));
+    assert_eq!(
+        (done.epoch, done.disabled, done.tokens, done.as_of, done.replaced),
+        (2, 0, 6, at(1010), None)
+    );
     let again = it.directory.path().join("again.db");
     backup(&place.location, &again).await.unwrap();
     let (before, after) = (dump(&file).await, dump(&again).await);
@@ -268,7 +283,10 @@ async fn a_database_that_is_there_is_refused_or_moved_aside_and_its_life_counts(
     }
     let former = Location::Sqlite(it.directory.path().join("tokens.db.replaced-1"));
     let (store, _) = open(&former, master_key(1)).await.unwrap();
-    assert!(store.find(Lookup::Id(limited(2, 5).terms.id)).await.unwrap().found.is_some(), "nothing is deleted");
+    assert!(
+        store.find(Lookup::Id(limited(2, 5).terms.id)).await.unwrap().found.is_some(),
+        "nothing is deleted"
+    );
     store.close().await;
     let (store, _) = open(&it.location, master_key(1)).await.unwrap();
     assert!(store.find(Lookup::Id(limited(2, 5).terms.id)).await.unwrap().found.is_none());
@@ -310,16 +328,19 @@ async fn an_interrupted_restore_is_opened_by_nobody_and_can_be_run_again() {
     it.store.close().await;
     for stop_at in ["access_tokens", "audit_log", "notification_secrets"] {
         let place = Into::Postgres.new_place(&it, "").await;
-        let (target, file, workspace) = (place.location.clone(), file.clone(), it.directory.path().to_owned());
+        let (target, file, workspace) =
+            (place.location.clone(), file.clone(), it.directory.path().to_owned());
         let cut = tokio::spawn(async move {
             let key = master_key(1);
-            let keys = Keys { master_key: &key, fill_random: fill_random() };
+            let keys = CopyKeys { master_key: &key, fill_random: fill_random() };
             restore(order(&file, &target, &workspace), keys, &mut |table, _| assert_ne!(table, stop_at)).await
         });
         cut.await.unwrap_err();
         let error = open(&place.location, master_key(1)).await.err().unwrap();
         assert!(matches!(error, OpenError::HalfFilled(_)), "{error}");
-        let done = run_order(order(&backup_file(&it), &place.location, it.directory.path()), master_key(1)).await.unwrap();
+        let done = run_order(order(&backup_file(&it), &place.location, it.directory.path()), master_key(1))
+            .await
+            .unwrap();
         assert_eq!(done.disabled, 1);
         let store = place.open().await;
         assert_eq!(store.list(&ListFilter { at_most: 9, ..Default::default() }).await.unwrap().len(), 6);
@@ -357,7 +378,10 @@ async fn what_is_no_backup_or_needs_another_key_is_refused_and_nothing_appears()
     let target = Location::Sqlite(it.directory.path().join("target.db"));
     for (path, why) in files {
         let error = run_order(order(&path, &target, it.directory.path()), master_key(1)).await.unwrap_err();
-        assert!(matches!(error, OpenError::NotABackup(..)) && error.to_string().contains(why), "{path:?}: {error}");
+        assert!(
+            matches!(error, OpenError::NotABackup(..)) && error.to_string().contains(why),
+            "{path:?}: {error}"
+        );
     }
     let absent = it.directory.path().join("absent.db");
     let error = run_order(order(&absent, &target, it.directory.path()), master_key(1)).await.unwrap_err();
@@ -433,7 +457,15 @@ async fn a_backup_of_postgres_under_way_is_one_moment_of_it() {
         let file = backup_of(&it, &format!("copy{copy}.db")).await;
         assert_eq!(number(&file, "SELECT count(*) FROM token_counters WHERE used > use_limit").await, 0);
         // A batch takes one use of each of the twenty, in one transaction.
-        assert_eq!(number(&file, "SELECT count(DISTINCT used) FROM token_counters WHERE use_limit = 50 AND used > 0").await.max(1), 1);
+        assert_eq!(
+            number(
+                &file,
+                "SELECT count(DISTINCT used) FROM token_counters WHERE use_limit = 50 AND used > 0"
+            )
+            .await
+            .max(1),
+            1
+        );
         for query in [
             "SELECT count(*) FROM access_tokens",
             "SELECT count(*) FROM token_values",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countermark_store::{Keys, Location, cancel_move, move_to};
+use countermark_store::{CopyKeys, Location, cancel_move, move_to};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -25,12 +25,13 @@ pub(super) fn run(config: &Config, target: Target<'_>, output: Output) -> Result
         Target::InFile(file) => (file.display().to_string(), location_of(config, &secret::from_file(file)?)),
     };
     let Some(target @ Location::Postgres(_)) = target else {
-        let message = "expected postgres://user@host/database; to go from PostgreSQL to SQLite, use backup and restore";
+        let message =
+            "expected postgres://user@host/database; to go from PostgreSQL to SQLite, use backup and restore";
         return Err(Failure::usage(format!("{name}: {message}")));
     };
     let source = location(config)?;
     let master_key = master_key::demand(config)?;
-    let keys = Keys { master_key: &master_key, fill_random: fill_random(&system_rng()) };
+    let keys = CopyKeys { master_key: &master_key, fill_random: fill_random(&system_rng()) };
     let mut last = "";
     let mut progress = |table: &'static str, _| {
         if table != last {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use countermark_core::UnixSeconds;
 use countermark_domain::clock::{Clock, SystemClock};
-use countermark_store::{Disable, Keys, Location, OpenError, RestoreOrder, Restored, restore};
+use countermark_store::{CopyKeys, Disable, Location, OpenError, RestoreOrder, Restored, restore};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -77,7 +77,7 @@ impl Restore {
         private_file::create_folder(directory)
             .map_err(|source| StartError::Directory { path: directory.clone(), source })?;
         let master_key = master_key::demand(config)?;
-        let keys = Keys { master_key: &master_key, fill_random: fill_random(&system_rng()) };
+        let keys = CopyKeys { master_key: &master_key, fill_random: fill_random(&system_rng()) };
         let order = RestoreOrder {
             file: &self.file,
             target: location,

@@ -59,8 +59,10 @@ fn a_moved_installation_serves_on_with_every_key_and_use_and_the_old_one_refuses
     let server = place.serve(&[]);
     let key = place.key();
     let asked = Asked { server: &server, key: &key };
-    let (upload, image) =
-        (asked.issue(&json!({"type": "upload", "limit": 5})), asked.issue(&json!({"type": "imageUrl", "limit": 9})));
+    let (upload, image) = (
+        asked.issue(&json!({"type": "upload", "limit": 5})),
+        asked.issue(&json!({"type": "imageUrl", "limit": 9})),
+    );
     let value = json!({"value": upload["value"]});
     let link = json!({"url": asked.sign(&image["id"])});
     for remaining in [4, 3] {
@@ -87,10 +89,16 @@ fn a_moved_installation_serves_on_with_every_key_and_use_and_the_old_one_refuses
     let question = json!({"credential": link});
     assert_eq!(server.post(&key, "/v1/authorize", &question)["remaining"], 8);
     let doctor = place.run(&["doctor"], &borrowed(&environment));
-    assert!(is_silent(&doctor).out.contains("epoch 1") && doctor.out.contains("PostgreSQL 1"), "{}", doctor.out);
+    assert!(
+        is_silent(&doctor).out.contains("epoch 1") && doctor.out.contains("PostgreSQL 1"),
+        "{}",
+        doctor.out
+    );
     assert!(doctor.out.contains("the master key fits"), "{}", doctor.out);
 
-    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["admin", "create"], &["keys", "rotate"], &["migrate"]] {
+    for command in
+        [&["serve", "--listen", "127.0.0.1:0"][..], &["admin", "create"], &["keys", "rotate"], &["migrate"]]
+    {
         let refused = place.run(command, &[]);
         assert_eq!(is_silent(&refused).code, 1, "{command:?}");
         assert!(refused.err.contains("has been moved to PostgreSQL at"), "{}", refused.err);
@@ -107,7 +115,8 @@ fn a_move_is_taken_back_only_when_it_is_said_what_is_given_up() {
     let allow = &borrowed(&environment)[1..];
     let server = place.serve(&[]);
     let key = place.key();
-    let value = Asked { server: &server, key: &key }.issue(&json!({"type": "upload", "limit": 5}))["value"].clone();
+    let value =
+        Asked { server: &server, key: &key }.issue(&json!({"type": "upload", "limit": 5}))["value"].clone();
     server.terminate();
     assert_eq!(place.run(&["migrate", "--cancel"], allow).code, 1, "there is nothing to cancel");
     assert_eq!(place.run(&["migrate", "--to", "sqlite:x.db"], allow).code, 2);
@@ -133,7 +142,8 @@ fn a_killed_move_goes_on_where_it_was() {
         with sqlite3.connect(sys.argv[1]) as db:\n    \
             db.executemany(\"INSERT INTO audit_log (at, action, members) VALUES (?, 'token.issue', '[]')\", \
             ((i,) for i in range(int(sys.argv[2]))))";
-    let filled = Command::new("python3").args(["-c", fill]).arg(place.data("countermark.db")).arg(ROWS).status();
+    let filled =
+        Command::new("python3").args(["-c", fill]).arg(place.data("countermark.db")).arg(ROWS).status();
     assert!(filled.unwrap().success());
     let url = database.url();
     let to = ["migrate", "--to", url.as_str()];
@@ -190,7 +200,10 @@ fn an_old_backup_comes_back_without_granting_a_use_twice() {
 
     let restored = place.run(&["restore", "old.db", "--replace", "--json"], &[]).json();
     assert_eq!((&restored["disabled"], &restored["epoch"]), (&1.into(), &2.into()));
-    assert!(std::path::Path::new(restored["replaced"].as_str().unwrap()).exists() || place.data("countermark.db.replaced-1").exists());
+    assert!(
+        std::path::Path::new(restored["replaced"].as_str().unwrap()).exists()
+            || place.data("countermark.db.replaced-1").exists()
+    );
     let into_postgres = place.run(&["restore", "old.db", "--disable", "all"], &borrowed(&postgres));
     assert_eq!(is_silent(&into_postgres).code, 0, "{}", into_postgres.err);
     assert!(into_postgres.out.contains("admin create"), "{}", into_postgres.out);
@@ -203,7 +216,9 @@ fn an_old_backup_comes_back_without_granting_a_use_twice() {
         let server = place.serve(&environment);
         assert_eq!(Asked { server: &server, key: &key }.authorize(value.clone()), code("DISABLED"));
         let client = [("COUNTERMARK_URL", server.url.as_str()), ("COUNTERMARK_KEY", key.as_str())];
-        let list = place.run(&["token", "list", "--status", "disabled", "--type", "upload", "--json"], &client).json();
+        let list = place
+            .run(&["token", "list", "--status", "disabled", "--type", "upload", "--json"], &client)
+            .json();
         assert_eq!(list["items"].as_array().unwrap().len(), 1);
     }
 }
@@ -219,7 +234,8 @@ fn a_backup_of_postgres_is_taken_while_it_serves_and_opens_as_sqlite() {
     assert_eq!(asked.authorize(value.clone()), allowed(2));
     let done = place.run(&["backup", "copy.db"], &borrowed(&environment));
     assert_eq!(is_silent(&done).code, 0, "{}", done.err);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&place.path("copy.db").metadata().unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&place.path("copy.db").metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     drop(server);
     let restored = place.run(&["restore", "copy.db", "--disable", "none", "--json"], &[]);

@@ -22,9 +22,9 @@ pub use disable::Disable;
 pub use relocate::{Cancelled, Moved, cancel_move, move_to};
 pub use restore::{RestoreOrder, Restored, restore};
 
+use crate::OpenError;
 use crate::marks::Filling;
 use crate::seal::{FillRandom, MasterKey};
-use crate::OpenError;
 use side::{Row, Side, Value};
 use table::{INSTALLATION, TABLES, Table};
 
@@ -32,7 +32,7 @@ use table::{INSTALLATION, TABLES, Table};
 pub type Progress<'a> = &'a mut (dyn FnMut(&'static str, u64) + Send);
 
 /// What a copy needs beside the two databases.
-pub struct Keys<'a> {
+pub struct CopyKeys<'a> {
     /// Must fit the installation; what is sealed stays sealed.
     pub master_key: &'a MasterKey,
     /// Source of the name of the copy.
@@ -54,14 +54,13 @@ async fn begin(
     Ok(())
 }
 
-/// Copies what is not there yet; each batch is one transaction. How many rows it has written.
+/// Copies what is not there yet; each batch is one transaction.
 async fn fill(
     source: &mut Side,
     target: &mut Side,
     transfer: &[u8],
     progress: Progress<'_>,
-) -> Result<u64, OpenError> {
-    let mut written = 0;
+) -> Result<(), OpenError> {
     target.forget_nodes().await?;
     for table in TABLES {
         let mut last = target.last_key(table).await?;
@@ -78,9 +77,8 @@ async fn fill(
             last = Some(key);
             progress(table.name, rows_of_table);
         }
-        written += rows_of_table;
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Lets the target be opened, now that it is known to be the same as the source.

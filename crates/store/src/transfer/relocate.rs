@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::side::Side;
 use super::target::{State, Target};
-use super::{Disable, Keys, Progress, begin, disable, fill, finish, new_transfer};
+use super::{CopyKeys, Disable, Progress, begin, disable, fill, finish, new_transfer};
 use crate::marks::{Departure, Filling, Marks};
 use crate::row::signed;
 use crate::seal::FillRandom;
@@ -39,7 +39,7 @@ pub struct Moved {
 pub async fn move_to(
     source: &Location,
     target: &Location,
-    keys: Keys<'_>,
+    keys: CopyKeys<'_>,
     now: UnixSeconds,
     progress: Progress<'_>,
 ) -> Result<Moved, OpenError> {
@@ -131,7 +131,7 @@ enum Plan {
 }
 
 impl Source {
-    async fn open(path: &Path, keys: &Keys<'_>) -> Result<Self, OpenError> {
+    async fn open(path: &Path, keys: &CopyKeys<'_>) -> Result<Self, OpenError> {
         let (mut connection, lock) = connect(path).await?;
         let marks = installation::marks(&mut connection).await?.ok_or(OpenError::NoInstallation)?;
         if marks.filling.is_some() {

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use super::disable::{begin_life, disable, instant};
 use super::side::Side;
 use super::target::{State, Target};
-use super::{Disable, Keys, Progress, begin, compare, files, fill, finish, new_transfer};
+use super::{CopyKeys, Disable, Progress, begin, compare, files, fill, finish, new_transfer};
 use crate::marks::Filling;
 use crate::postgres::PostgresUrl;
 use crate::row::signed;
@@ -57,7 +57,7 @@ pub struct Restored {
 /// [`OpenError::NotEmpty`], [`OpenError::InUse`], [`OpenError::CopyDiffers`], and what the databases say.
 pub async fn restore(
     order: RestoreOrder<'_>,
-    keys: Keys<'_>,
+    keys: CopyKeys<'_>,
     progress: Progress<'_>,
 ) -> Result<Restored, OpenError> {
     match order.target {
@@ -66,7 +66,11 @@ pub async fn restore(
     }
 }
 
-async fn into_file(order: &RestoreOrder<'_>, path: &Path, keys: &Keys<'_>) -> Result<Restored, OpenError> {
+async fn into_file(
+    order: &RestoreOrder<'_>,
+    path: &Path,
+    keys: &CopyKeys<'_>,
+) -> Result<Restored, OpenError> {
     let path = &create(path)?;
     let _lock = lock(path)?;
     if files::holds_anything(path) && !order.replace {
@@ -83,7 +87,7 @@ async fn into_file(order: &RestoreOrder<'_>, path: &Path, keys: &Keys<'_>) -> Re
 async fn into_postgres(
     order: &RestoreOrder<'_>,
     url: &PostgresUrl,
-    keys: &Keys<'_>,
+    keys: &CopyKeys<'_>,
     progress: Progress<'_>,
 ) -> Result<Restored, OpenError> {
     let mut target = Target::open(url).await?;
@@ -120,7 +124,7 @@ async fn prepare(
     order: &RestoreOrder<'_>,
     copy: &Path,
     former_epoch: u64,
-    keys: &Keys<'_>,
+    keys: &CopyKeys<'_>,
 ) -> Result<Restored, OpenError> {
     files::copy_backup(order.file, copy).await?;
     let mut connection = looking(copy).connect().await.map_err(unavailable)?;
@@ -133,7 +137,7 @@ async fn prepare(
 async fn demand_backup(
     connection: &mut SqliteConnection,
     file: &Path,
-    keys: &Keys<'_>,
+    keys: &CopyKeys<'_>,
 ) -> Result<(), OpenError> {
     let not_one = |why| Err(OpenError::NotABackup(file.to_owned(), why));
     let seals = installation::seals(connection).await?;

@@ -4,10 +4,10 @@ use countermark_domain::store::StoreError;
 use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::table::{INSTALLATION, Kind, Table};
+use crate::OpenError;
 use crate::marks::{Filling, Marks};
 use crate::postgres::PostgresUrl;
 use crate::row::{Reader, StoredRow};
-use crate::OpenError;
 use crate::sqlite::unavailable;
 
 /// What a column of a row holds.
@@ -158,7 +158,11 @@ impl Side {
     }
 
     /// Marks the row of `installation` that has just been written as the beginning of a copy.
-    pub(super) async fn begin_filling(&mut self, transfer: &[u8], filling: Filling) -> Result<(), StoreError> {
+    pub(super) async fn begin_filling(
+        &mut self,
+        transfer: &[u8],
+        filling: Filling,
+    ) -> Result<(), StoreError> {
         on_either!(self, connection, _Engine => {
             sqlx::query("UPDATE installation SET transfer = $1, filling = $2")
                 .bind(transfer)

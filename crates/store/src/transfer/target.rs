@@ -34,7 +34,13 @@ impl Target {
     /// [`OpenError::ForeignSchema`], [`OpenError::NewerSchema`], [`OpenError::NotDurable`], [`OpenError::NotEmpty`] for an
     /// installation of an older schema.
     pub(super) async fn open(url: &PostgresUrl) -> Result<Self, OpenError> {
-        let mut side = Side::connect(url).await?;
+        let mut side = Side::connect(url).await.map_err(|error| match error {
+            // There are two databases, and this says which.
+            OpenError::Store(StoreError::Unavailable(why)) => {
+                StoreError::Unavailable(format!("the target: {why}")).into()
+            }
+            error => error,
+        })?;
         let Side::Postgres(connection) = &mut side else { return Err(OpenError::WrongWay) };
         if !url.may_lose_commits() {
             demand_durability(connection).await?;
