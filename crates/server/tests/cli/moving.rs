@@ -37,10 +37,6 @@ impl Asked<'_> {
     }
 }
 
-fn code(answer: &str) -> (String, Value) {
-    (answer.to_owned(), Value::Null)
-}
-
 fn allowed(remaining: u64) -> (String, Value) {
     ("ALLOWED".to_owned(), remaining.into())
 }
@@ -85,7 +81,7 @@ fn a_moved_installation_serves_on_with_every_key_and_use_and_the_old_one_refuses
         assert_eq!(asked.authorize(value.clone()), allowed(remaining));
     }
     assert_eq!(asked.authorize(value).0, "LIMIT_REACHED");
-    assert_eq!(asked.authorize(link.clone()).0, "METHOD_NOT_ALLOWED");
+    assert_eq!(asked.authorize(link.clone()).0, "METHOD_DENIED");
     let question = json!({"credential": link});
     assert_eq!(server.post(&key, "/v1/authorize", &question)["remaining"], 8);
     let doctor = place.run(&["doctor"], &borrowed(&environment));
@@ -133,7 +129,7 @@ fn a_move_is_taken_back_only_when_it_is_said_what_is_given_up() {
 
 #[test]
 fn a_killed_move_goes_on_where_it_was() {
-    const ROWS: &str = "60000";
+    const ROWS: &str = "20000";
     let (place, database) = (Place::new(), Database::new());
     let environment = database.environment();
     let allow = &borrowed(&environment)[1..];
@@ -155,7 +151,7 @@ fn a_killed_move_goes_on_where_it_was() {
         database.query(count).parse::<u64>().unwrap()
     };
     let (mut kills, mut before) = (0, 0);
-    for least in [1, 10_000, 25_000] {
+    for least in [1, 4_000, 9_000] {
         let mut command = place.command(&to, allow);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let begin = Instant::now();
@@ -175,7 +171,7 @@ fn a_killed_move_goes_on_where_it_was() {
     assert!(kills >= 2, "most kills come before the end");
     let moved = place.run(&[&to[..], &["--json"]].concat(), allow);
     assert_eq!(moved.code, 0, "{}", moved.err);
-    assert!(copied() > 60_000);
+    assert!(copied() > 20_000);
     assert!(place.serve(&borrowed(&environment)).admits(&place.key()));
 }
 
@@ -200,10 +196,7 @@ fn an_old_backup_comes_back_without_granting_a_use_twice() {
 
     let restored = place.run(&["restore", "old.db", "--replace", "--json"], &[]).json();
     assert_eq!((&restored["disabled"], &restored["epoch"]), (&1.into(), &2.into()));
-    assert!(
-        std::path::Path::new(restored["replaced"].as_str().unwrap()).exists()
-            || place.data("countermark.db.replaced-1").exists()
-    );
+    assert!(place.data("countermark.db.replaced-1").exists());
     let into_postgres = place.run(&["restore", "old.db", "--disable", "all"], &borrowed(&postgres));
     assert_eq!(is_silent(&into_postgres).code, 0, "{}", into_postgres.err);
     assert!(into_postgres.out.contains("admin create"), "{}", into_postgres.out);
@@ -214,7 +207,7 @@ fn an_old_backup_comes_back_without_granting_a_use_twice() {
 
     for (environment, key) in [(vec![], key), (borrowed(&postgres), new_key)] {
         let server = place.serve(&environment);
-        assert_eq!(Asked { server: &server, key: &key }.authorize(value.clone()), code("DISABLED"));
+        assert_eq!(Asked { server: &server, key: &key }.authorize(value.clone()).0, "DISABLED");
         let client = [("COUNTERMARK_URL", server.url.as_str()), ("COUNTERMARK_KEY", key.as_str())];
         let list = place
             .run(&["token", "list", "--status", "disabled", "--type", "upload", "--json"], &client)
