@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use sqlx::ConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::OpenError;
 use crate::marks::MARKED_SCHEMA;
@@ -62,9 +62,10 @@ pub(super) async fn copy_backup(backup: &Path, copy: &Path) -> Result<(), OpenEr
         .execute(&mut source)
         .await
         .map_err(unavailable)?;
+    source.close().await.map_err(unavailable)?;
     let mut copied = looking(copy).connect().await.map_err(unavailable)?;
     migrate::migrate(&mut copied, copy, migrate::MIGRATIONS).await?;
-    sqlx::Connection::close(copied).await.map_err(unavailable)?;
+    copied.close().await.map_err(unavailable)?;
     Ok(())
 }
 
@@ -87,10 +88,13 @@ async fn epoch(database: &Path) -> Option<u64> {
         return None;
     }
     let mut connection = looking(database).connect().await.ok()?;
-    if migrate::schema(&mut connection, database).await.ok()? < MARKED_SCHEMA {
-        return None;
-    }
-    installation::marks(&mut connection).await.ok()?.map(|marks| marks.epoch)
+    let marks = match migrate::schema(&mut connection, database).await {
+        Ok(schema) if schema >= MARKED_SCHEMA => installation::marks(&mut connection).await,
+        _ => Ok(None),
+    };
+    // Before the files are moved: SQLite knows them by their names.
+    connection.close().await.ok()?;
+    marks.ok()?.map(|marks| marks.epoch)
 }
 
 /// Whether there is more than the empty file that a first opening begins with.

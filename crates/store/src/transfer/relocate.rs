@@ -5,7 +5,7 @@ use std::path::Path;
 
 use countermark_core::UnixSeconds;
 use countermark_domain::store::StoreError;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::side::Side;
 use super::target::{State, Target};
@@ -108,6 +108,7 @@ pub async fn cancel_move(
     }
     run(&mut connection, "UPDATE installation SET moved_to = NULL, moved_at = NULL, transfer = NULL").await?;
     run(&mut connection, "COMMIT").await?;
+    connection.close().await.map_err(unavailable)?;
     Ok(Cancelled { departure, disabled })
 }
 
