@@ -77,6 +77,9 @@ async fn fill(
             last = Some(key);
             progress(table.name, rows_of_table);
         }
+        if ["access_tokens", "notifications"].contains(&table.name) {
+            target.gather_statistics().await?;
+        }
     }
     Ok(())
 }
