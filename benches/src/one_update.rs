@@ -2,6 +2,7 @@
 //! the same store but around the combining, with connections of its own; once by pgbench, without HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, ServiceConfig, get};
@@ -19,6 +20,9 @@ use crate::wrk::Run;
 
 /// Connections of the handler; pgbench has no more clients either. More only wait for each other at a hot row.
 const CONNECTIONS: u32 = 16;
+
+/// Requests queue for them as long as it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The revision that a token has when nobody has changed it.
 const REVISION: u64 = 1;
@@ -39,7 +43,7 @@ pub async fn open(config: &Config) -> Option<Arc<dyn Store>> {
         fill_random: installation::fill_random(&rng),
         listener: Arc::new(Cache::new(1, Position(0))),
     };
-    let location = Location::Postgres(url.with_connections(CONNECTIONS));
+    let location = Location::Postgres(url.with_connections(CONNECTIONS).wait_at_most(PATIENCE));
     Some(
         countermark_store::open(&location, settings)
             .await

@@ -1,6 +1,7 @@
 //! The engine for many nodes: PostgreSQL as the only truth. Whatever a node holds in memory, another one may have changed;
 //! so nothing here rests on being the only writer.
 
+mod at_once;
 mod attempt;
 mod audit;
 mod change;
@@ -10,6 +11,7 @@ mod failure;
 mod figures;
 mod idempotency;
 mod installation;
+mod lane;
 mod list;
 pub(crate) mod maintain;
 mod migrate;
@@ -45,6 +47,7 @@ pub use self::connect::PostgresUrl;
 
 use self::change::Regeneration;
 use self::failure::Failure;
+use self::lane::Lane;
 use self::thread::StoreThread;
 use self::transaction::{Transaction, Transactions};
 use crate::row::{Reader, signed};
@@ -56,6 +59,7 @@ use crate::{OpenError, Settings};
 pub(crate) struct PostgresStore {
     thread: StoreThread,
     transactions: Arc<Transactions>,
+    lane: Arc<Lane>,
     vault: Arc<Vault>,
 }
 
@@ -69,9 +73,10 @@ impl PostgresStore {
         let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
         connection.close().await.map_err(unavailable)?;
         let (url, turn_wait) = (url.clone(), url.wait());
+        let lane = Arc::new(Lane::new(url.clone()));
         let (thread, pool) = StoreThread::start(move || url.pool()).await?;
         let transactions = Arc::new(Transactions::new(pool, settings.listener, turn_wait));
-        Ok(Self { thread, transactions, vault: Arc::new(vault) })
+        Ok(Self { thread, transactions, lane, vault: Arc::new(vault) })
     }
 
     /// Runs reading statements.
@@ -154,7 +159,21 @@ impl Store for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Booked<Vec<UseOutcome>>, StoreError> {
         let (vault, uses) = (self.vault.clone(), uses.to_vec());
-        self.write(async move |transaction| take::take(transaction, &vault, &uses, now).await).await
+        let (transactions, lane) = (Arc::clone(&self.transactions), Arc::clone(&self.lane));
+        self.thread
+            .run(async move || {
+                match lane.run(async |connection| at_once::take(connection, &uses, now).await).await {
+                    Ok(Some(booked)) => Ok(booked),
+                    // What got in the way of something else was undone as a whole, too.
+                    Ok(None) | Err(Failure::Conflict(_)) => {
+                        transactions
+                            .write(async |transaction| take::take(transaction, &vault, &uses, now).await)
+                            .await
+                    }
+                    Err(failure) => Err(failure.into()),
+                }
+            })
+            .await
     }
 
     async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError> {
@@ -325,8 +344,9 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
-        let transactions = Arc::clone(&self.transactions);
+        let (transactions, lane) = (Arc::clone(&self.transactions), Arc::clone(&self.lane));
         let closed = self.thread.run(async move || {
+            lane.close().await;
             transactions.pool.close().await;
             Ok(())
         });
