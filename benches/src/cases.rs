@@ -86,7 +86,7 @@ impl Cases {
         };
         all.push(one_update(ONE_UPDATE, format!("/one-update/{token}")));
         // No requests: pgbench has its own.
-        all.push(Case { requests: Vec::new(), ..one_update(PGBENCH, token) });
+        all.push(Case { base: token, requests: Vec::new(), ..one_update(PGBENCH, String::new()) });
         Self { all }
     }
 

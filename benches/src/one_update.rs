@@ -84,6 +84,8 @@ pub fn run_pgbench(postgres: &Postgres, database: &str, token: &str, connections
     };
     let (per_second, millis) = (figure("tps"), figure("latency average"));
     let requests = figure("number of transactions actually processed:") as u64;
+    let used = format!("SELECT used >= {requests} FROM token_counters WHERE token = '{token}'");
+    assert_eq!(postgres.run(&["-c", &used], database), "t", "each transaction takes a use");
     // pgbench tells the mean only.
     Run { requests, per_second, p50_millis: millis, p99_millis: f64::NAN }
 }
