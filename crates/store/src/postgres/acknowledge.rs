@@ -20,8 +20,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
-/// What is known of the other nodes, shared by all who wait.
+/// What is known of the nodes, shared by all who wait.
 pub(super) struct Acknowledgements {
+    /// The id of this node.
     own: Arc<str>,
     length: Duration,
     clock: SystemBootClock,
@@ -41,17 +42,20 @@ impl Acknowledgements {
     }
 
     /// Waits until no node decides any more without the change at `position`, which has been committed: a lease long at
-    /// most.
+    /// most. If it `is_own`, this node has been told of it at its commit; a change that was only found is known here no
+    /// sooner than elsewhere.
     pub(super) async fn wait(
         &self,
         transactions: &Transactions,
         position: Position,
+        is_own: bool,
     ) -> Result<(), StoreError> {
+        let told = is_own.then_some(&*self.own);
         let committed_at = self.clock.now();
         let mut pause = FIRST_PAUSE;
         loop {
             let looked_from = self.clock.now();
-            let awaited = match self.look(transactions, looked_from, position, committed_at).await {
+            let awaited = match self.look(transactions, looked_from, position, told, committed_at).await {
                 Ok(awaited) => awaited,
                 Err(error) if looked_from.since(committed_at) > self.length => return Err(error),
                 Err(_) => Some(looked_from.plus(LONGEST_PAUSE)),
@@ -68,19 +72,19 @@ impl Acknowledgements {
         transactions: &Transactions,
         from: BootTime,
         position: Position,
+        told: Option<&str>,
         committed_at: BootTime,
     ) -> Result<Option<BootTime>, StoreError> {
         let mut known = self.known.lock().await;
         if known.read_from < from {
             self.read(transactions, &mut known).await?;
         }
-        Ok(known.roster.awaited(position, committed_at, self.clock.now()))
+        Ok(known.roster.awaited(position, told, committed_at, self.clock.now()))
     }
 
     async fn read(&self, transactions: &Transactions, known: &mut Known) -> Result<(), StoreError> {
         let read_from = self.clock.now();
-        let own = Arc::clone(&self.own);
-        let sightings = transactions.read(async |connection| sightings(connection, &own).await).await?;
+        let sightings = transactions.read(sightings).await?;
         known.roster.take_in(sightings, self.clock.now());
         known.read_from = read_from;
         Ok(())
@@ -118,10 +122,9 @@ impl Acknowledgements {
     }
 }
 
-/// All nodes but the own one.
-async fn sightings(connection: &mut PgConnection, own: &str) -> Result<Vec<Sighting>, Failure> {
-    let rows = sqlx::query("SELECT id, renewals, acknowledged, lease_millis FROM nodes WHERE id <> $1")
-        .bind(own)
+/// All nodes.
+async fn sightings(connection: &mut PgConnection) -> Result<Vec<Sighting>, Failure> {
+    let rows = sqlx::query("SELECT id, renewals, acknowledged, lease_millis FROM nodes")
         .fetch_all(connection)
         .await?;
     let read = |row: &PgRow| {

@@ -144,11 +144,12 @@ impl PostgresStore {
         self.thread
             .run(async move || {
                 let (value, position) = transactions.change(work).await?;
+                let is_own = position.is_some();
                 let position = match position {
                     Some(position) => position,
                     None => transactions.committed().await?,
                 };
-                acknowledgements.wait(&transactions, position).await?;
+                acknowledgements.wait(&transactions, position, is_own).await?;
                 Ok(value)
             })
             .await
@@ -377,7 +378,7 @@ impl Store for PostgresStore {
         self.thread
             .run(async move || {
                 let position = transactions.committed().await?;
-                acknowledgements.wait(&transactions, position).await
+                acknowledgements.wait(&transactions, position, false).await
             })
             .await
     }
