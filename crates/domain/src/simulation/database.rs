@@ -156,10 +156,6 @@ impl Database {
         }
     }
 
-    pub(super) fn leave(&mut self, id: &str) {
-        self.nodes.retain(|row| *row.id != *id);
-    }
-
     /// Ends it with all that it has written.
     pub(super) fn commit(&mut self, transaction: &mut Transaction) {
         if let Some((token, record)) = transaction.record {

@@ -13,7 +13,7 @@ pub(super) async fn strike(world: Rc<World>, misfortunes: u64) {
         world.pause(world.random.below(900)).await;
         let number = world.random.index(NODES);
         let node = &world.nodes[number];
-        match world.random.below(12) {
+        match world.random.below(11) {
             0..5 => freeze(&world, number),
             5..7 => {
                 node.crash(&world);
@@ -27,10 +27,8 @@ pub(super) async fn strike(world: Rc<World>, misfortunes: u64) {
                 world.nodes.iter().for_each(|node| node.cut(&world, units));
                 world.database.borrow_mut().release_all();
             }
-            10 => {
-                node.crash(&world);
-            }
-            _ => {}
+            // For good.
+            _ => node.crash(&world),
         }
     }
 }

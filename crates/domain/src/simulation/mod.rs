@@ -50,7 +50,7 @@ fn play(world: &Rc<World>, seed: u64, removed: Option<Guard>, is_traced: bool) -
         manage(world);
     }
     for _ in 0..4 {
-        let after = world.random.below(3_000);
+        let after = world.random.below(2_200);
         ask(world, token(world), 100 + after);
     }
     world.play();
@@ -72,7 +72,7 @@ fn manage(world: &Rc<World>) {
     };
     let token = if kind == Kind::Issue { 1 } else { token(world) };
     let number = world.random.index(NODES);
-    let after = 200 + world.random.below(2_500);
+    let after = 200 + world.random.below(1_600);
     world.spawn(Some(number), after, call(Rc::clone(world), number, token, kind, Open::new(world)));
     if world.random.one_in(4) {
         let other = world.random.index(NODES);
@@ -103,11 +103,19 @@ mod tests {
             assert_eq!(play(&world, seed, None, false), None);
             return;
         }
-        for seed in 0..set("COUNTERMARK_SCHEDULES").unwrap_or(1_000_000) {
-            if play(&world, seed, None, false).is_some() {
-                panic!("{}", tell(&world, seed, None));
+        let schedules = set("COUNTERMARK_SCHEDULES").unwrap_or(1_000_000);
+        let threads = std::thread::available_parallelism().unwrap().get();
+        let play_share = |share: usize| {
+            let world = World::new();
+            for seed in (share as u64..schedules).step_by(threads) {
+                if play(&world, seed, None, false).is_some() {
+                    panic!("{}", tell(&world, seed, None));
+                }
             }
-        }
+        };
+        std::thread::scope(|scope| {
+            (0..threads).for_each(|share| drop(scope.spawn(move || play_share(share))));
+        });
     }
 
     /// The promise that is broken first without the guard, within so many schedules.

@@ -11,7 +11,8 @@ use super::world::World;
 use crate::lease::{BootClock, BootTime, Sighting};
 use crate::store::Position;
 
-const LONGEST_PAUSE: u64 = 16;
+/// Longer than the real one, for the sake of shorter schedules.
+const LONGEST_PAUSE: u64 = 64;
 
 /// What is waited for.
 pub(super) struct Awaited {

@@ -22,12 +22,13 @@ use crate::testing::api_key;
 /// No schedule needs so many steps.
 const MOST_STEPS: usize = 20_000;
 
+const NEVER: u64 = u64::MAX;
+
 type Actor = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Slot {
     /// The node that it runs on, of which it shares the fate.
     node: Option<usize>,
-    wakes: u64,
     /// A node that stands still does not keep the database from going on.
     is_at_server: bool,
     actor: Option<Actor>,
@@ -56,8 +57,9 @@ pub(super) struct World {
     /// How long the longest delays of this schedule are.
     storm: Cell<u64>,
     slots: RefCell<Vec<Slot>>,
+    /// When each actor goes on; [`NEVER`] once it has ended.
+    wakes: RefCell<Vec<u64>>,
     orphans: RefCell<Vec<Orphan>>,
-    current: Cell<usize>,
     asleep: Cell<(u64, bool)>,
     trace: RefCell<Option<Vec<String>>>,
 }
@@ -77,8 +79,8 @@ impl World {
             open: Cell::default(),
             storm: Cell::default(),
             slots: RefCell::default(),
+            wakes: RefCell::default(),
             orphans: RefCell::default(),
-            current: Cell::default(),
             asleep: Cell::default(),
             trace: RefCell::default(),
         })
@@ -108,27 +110,32 @@ impl World {
         }
         let slots = std::mem::take(&mut *self.slots.borrow_mut());
         drop(slots);
+        self.wakes.borrow_mut().clear();
         self.orphans.borrow_mut().clear();
         self.open.set(0);
     }
 
     fn step(&self) {
-        let slots = self.slots.borrow();
-        let sleeping = slots.iter().enumerate().filter(|(_, slot)| slot.actor.is_some());
-        let Some((number, slot)) = sleeping.min_by_key(|(_, slot)| slot.wakes) else {
-            drop(slots);
-            self.open.set(0);
+        let (mut number, mut first) = (0, NEVER);
+        for (other, wakes) in self.wakes.borrow().iter().enumerate() {
+            if *wakes < first {
+                (number, first) = (other, *wakes);
+            }
+        }
+        if first == NEVER {
+            self.promises.break_by("nobody goes on".to_owned());
             return;
-        };
-        let (wakes, node, is_at_server) = (slot.wakes, slot.node, slot.is_at_server);
-        drop(slots);
-        self.time.store(wakes.max(self.now()), Ordering::Relaxed);
+        }
+        self.time.store(first.max(self.now()), Ordering::Relaxed);
         self.end_orphans();
-        if let Some(node) = node.filter(|_| !is_at_server)
+        let slots = self.slots.borrow();
+        let node = slots[number].node.filter(|_| !slots[number].is_at_server);
+        drop(slots);
+        if let Some(node) = node
             && self.now() < self.nodes[node].frozen_until.get()
         {
             let wakes = self.nodes[node].frozen_until.get() + self.random.below(20);
-            self.slots.borrow_mut()[number].wakes = wakes;
+            self.wakes.borrow_mut()[number] = wakes;
             return;
         }
         self.poll(number);
@@ -136,15 +143,16 @@ impl World {
 
     fn poll(&self, number: usize) {
         let Some(mut actor) = self.slots.borrow_mut()[number].actor.take() else { return };
-        self.current.set(number);
         self.asleep.set((self.now() + 1, false));
         let poll = actor.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let mut slots = self.slots.borrow_mut();
-        let slot = &mut slots[number];
+        let mut wakes = self.wakes.borrow_mut();
         // A node that has crashed in this very step takes its actors with it.
-        if poll.is_pending() && slot.wakes != u64::MAX {
-            (slot.wakes, slot.is_at_server) = self.asleep.get();
+        if poll.is_pending() && wakes[number] != NEVER {
+            let slot = &mut self.slots.borrow_mut()[number];
+            (wakes[number], slot.is_at_server) = self.asleep.get();
             slot.actor = Some(actor);
+        } else {
+            wakes[number] = NEVER;
         }
     }
 
@@ -173,32 +181,26 @@ impl World {
         after: u64,
         actor: impl Future<Output = ()> + 'static,
     ) -> usize {
+        self.wakes.borrow_mut().push(self.now() + after);
         let mut slots = self.slots.borrow_mut();
-        slots.push(Slot {
-            node,
-            wakes: self.now() + after,
-            is_at_server: false,
-            actor: Some(Box::pin(actor)),
-        });
+        slots.push(Slot { node, is_at_server: false, actor: Some(Box::pin(actor)) });
         slots.len() - 1
     }
 
     pub(super) fn wake(&self, number: usize, after: u64) {
-        let mut slots = self.slots.borrow_mut();
-        slots[number].wakes = slots[number].wakes.min(self.now() + after);
+        let wakes = &mut self.wakes.borrow_mut()[number];
+        *wakes = (*wakes).min(self.now() + after);
     }
 
     /// Ends all actors of a node.
     pub(super) fn kill(&self, node: usize) {
         let mut dead = Vec::new();
-        for slot in self.slots.borrow_mut().iter_mut().filter(|slot| slot.node == Some(node)) {
-            slot.wakes = u64::MAX;
-            dead.push(slot.actor.take());
+        for (slot, wakes) in self.slots.borrow_mut().iter_mut().zip(&mut *self.wakes.borrow_mut()) {
+            if slot.node == Some(node) {
+                *wakes = NEVER;
+                dead.push(slot.actor.take());
+            }
         }
-    }
-
-    pub(super) fn current(&self) -> usize {
-        self.current.get()
     }
 
     /// How long a message or a step takes: mostly a moment.
