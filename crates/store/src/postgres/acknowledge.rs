@@ -21,8 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
-/// What is known of the other nodes, shared by all who wait.
+/// What is known of the nodes, shared by all who wait.
 pub(super) struct Acknowledgements {
+    /// The id of this node.
     own: Arc<str>,
     length: Duration,
     clock: SystemBootClock,
@@ -42,12 +43,15 @@ impl Acknowledgements {
     }
 
     /// Waits until no node decides any more without the change at `position`, which has been committed: a lease long at
-    /// most.
+    /// most. If it `is_own`, this node has been told of it at its commit; a change that was only found is known here no
+    /// sooner than elsewhere.
     pub(super) async fn wait(
         &self,
         transactions: &Transactions,
         position: Position,
+        is_own: bool,
     ) -> Result<(), StoreError> {
+        let told = is_own.then_some(&*self.own);
         let committed_at = self.clock.now();
         let mut pause = FIRST_PAUSE;
         // Once it is known who decides without the change, and until when, nothing more need be read.
@@ -60,7 +64,8 @@ impl Acknowledgements {
                     || StoreError::Unavailable("what other nodes have acknowledged cannot be read".into());
                 return awaited.map(drop).ok_or_else(unknown);
             }
-            match timeout(until.since(now), self.look(transactions, now, position, committed_at)).await {
+            match timeout(until.since(now), self.look(transactions, now, position, told, committed_at)).await
+            {
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Ok(seen)) => awaited = seen,
                 Ok(Err(_)) | Err(_) => {}
@@ -76,20 +81,19 @@ impl Acknowledgements {
         transactions: &Transactions,
         from: BootTime,
         position: Position,
+        told: Option<&str>,
         committed_at: BootTime,
     ) -> Result<Option<BootTime>, StoreError> {
         let mut known = self.known.lock().await;
         if known.read_from < from {
             self.read(transactions, &mut known).await?;
         }
-        Ok(known.roster.awaited(position, committed_at, self.clock.now()))
+        Ok(known.roster.awaited(position, told, committed_at, self.clock.now()))
     }
 
     async fn read(&self, transactions: &Transactions, known: &mut Known) -> Result<(), StoreError> {
         let read_from = self.clock.now();
-        let own = Arc::clone(&self.own);
-        let sightings =
-            transactions.read(Length::Prompt, async |connection| sightings(connection, &own).await).await?;
+        let sightings = transactions.read(Length::Prompt, sightings).await?;
         known.roster.take_in(sightings, self.clock.now());
         known.read_from = read_from;
         Ok(())
@@ -127,10 +131,9 @@ impl Acknowledgements {
     }
 }
 
-/// All nodes but the own one.
-async fn sightings(connection: &mut PgConnection, own: &str) -> Result<Vec<Sighting>, Failure> {
-    let rows = sqlx::query("SELECT id, renewals, acknowledged, lease_millis FROM nodes WHERE id <> $1")
-        .bind(own)
+/// All nodes.
+async fn sightings(connection: &mut PgConnection) -> Result<Vec<Sighting>, Failure> {
+    let rows = sqlx::query("SELECT id, renewals, acknowledged, lease_millis FROM nodes")
         .fetch_all(connection)
         .await?;
     let read = |row: &PgRow| {

@@ -174,11 +174,12 @@ impl PostgresStore {
         self.thread
             .run(async move || {
                 let (value, position) = transactions.change(length, work).await?;
+                let is_own = position.is_some();
                 let position = match position {
                     Some(position) => position,
                     None => transactions.committed().await?,
                 };
-                acknowledgements.wait(&transactions, position).await?;
+                acknowledgements.wait(&transactions, position, is_own).await?;
                 Ok(value)
             })
             .await
@@ -432,7 +433,7 @@ impl Store for PostgresStore {
         self.thread
             .run(async move || {
                 let position = transactions.committed().await?;
-                acknowledgements.wait(&transactions, position).await
+                acknowledgements.wait(&transactions, position, false).await
             })
             .await
     }
