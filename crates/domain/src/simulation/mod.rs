@@ -127,7 +127,6 @@ mod tests {
         let used = World::new();
         for seed in 0..50 {
             let told = tell(&used, seed, None);
-            assert!(told.lines().count() > 20, "{told}");
             assert_eq!(tell(&World::new(), seed, None), told);
         }
     }
