@@ -239,6 +239,7 @@ mod tests {
         roster.take_in(vec![sighting(3, 7)], at(100));
         assert_eq!(roster.awaited(Position(7), None, at(90), at(100)), None);
         assert_eq!(roster.awaited(Position(8), None, at(90), at(100)), Some(at(1090)));
+        assert_eq!(roster.awaited(Position(8), Some("one"), at(90), at(100)), None, "it has made the change");
     }
 
     #[test]

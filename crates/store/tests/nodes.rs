@@ -152,6 +152,24 @@ async fn changes_of_all_nodes_are_numbered_without_gaps_and_each_node_has_told_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_finds_its_change_made_elsewhere_is_answered_once_its_own_node_knows_it() {
+    let it = postgres().await;
+    let (other, told) = node(&it).await;
+    for round in 0..50 {
+        let token = limited(round, 5);
+        it.insert(&token).await;
+        let (store, id) = (it.store.clone(), token.terms.id);
+        let first =
+            tokio::spawn(async move { store.revoke(id, at(1000), None, audit("token.revoke")).await });
+        while other.find(Lookup::Id(id)).await.unwrap().found.unwrap().terms.revoked_at.is_none() {}
+        other.revoke(id, at(1000), None, audit("token.revoke")).await.unwrap().unwrap();
+        let touching = told.0.lock().unwrap().iter().filter(|change| change.tokens == [id]).count();
+        assert_eq!(touching, 2, "issued and revoked, round {round}");
+        first.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_many_nodes_one_makes_what_is_made_once() {
     let it = postgres().await;
     let mut token = limited(1, 5);

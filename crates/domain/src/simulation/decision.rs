@@ -132,9 +132,10 @@ impl Asker {
         }
         let checked = Cell::new(self.world.promises.moment());
         let basis = Basis { entry: &entry, trusted_until };
-        let find = |by| async {
-            let (snapshot, at) = self.find_at(by).await?;
-            checked.set(at);
+        let (finder, moment) = (&self, &checked);
+        let find = |by| async move {
+            let (snapshot, at) = finder.find_at(by).await?;
+            moment.set(at);
             Ok(snapshot)
         };
         let is_current = cache.is_current(basis, has_waited, find);

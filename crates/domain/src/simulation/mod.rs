@@ -1,4 +1,4 @@
-//! Many nodes on one database, played through in millions of orders: lease, revocation and crash.
+//! Many nodes on one database, played through in very many orders: lease, revocation and crash.
 //!
 //! The real [`Cache`](crate::cache::Cache), [`Lease`](crate::lease::Lease) and [`Roster`](crate::lease::Roster) of three
 //! nodes run against a model of the database, whose statements are those of `store/src/postgres`. Whatever takes time is a
@@ -6,8 +6,9 @@
 //! anybody else may go on. Clocks run a tenth unequally fast, nodes stand still or crash and start anew, connections break
 //! with the answer of a commit on them, the database crashes.
 //!
-//! `COUNTERMARK_SEED=17 cargo test -p countermark-domain simulation::the_promises -- --nocapture` shows one schedule.
-//! `COUNTERMARK_SCHEDULES` sets how many are played.
+//! `COUNTERMARK_SEED=17 cargo test -p countermark-domain the_promises_hold -- --nocapture` shows one schedule.
+//! `COUNTERMARK_SCHEDULES=1000000` plays a million. `COUNTERMARK_TRACE=1` with the name of a test of a guard shows how its
+//! race goes.
 
 mod change;
 mod database;
@@ -33,6 +34,9 @@ const NODES: usize = 3;
 
 /// The length of a lease, in the units of the clocks.
 const LEASE: u64 = 1_000;
+
+/// How many schedules every run of the tests plays; the figure for a million is in `docs/decisions/0022-read-leases.md`.
+const SCHEDULES: u64 = 200_000;
 
 /// What a schedule has broken, if anything.
 fn play(world: &Rc<World>, seed: u64, removed: Option<Guard>, is_traced: bool) -> Option<String> {
@@ -96,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn the_promises_hold_in_a_million_schedules() {
+    fn the_promises_hold_in_every_schedule() {
         let world = World::new();
         if let Some(seed) = set("COUNTERMARK_SEED") {
             println!("{}", tell(&world, seed, None));
             assert_eq!(play(&world, seed, None, false), None);
             return;
         }
-        let schedules = set("COUNTERMARK_SCHEDULES").unwrap_or(1_000_000);
+        let schedules = set("COUNTERMARK_SCHEDULES").unwrap_or(SCHEDULES);
         let threads = std::thread::available_parallelism().unwrap().get();
         let play_share = |share: usize| {
             let world = World::new();
@@ -116,6 +120,15 @@ mod tests {
         std::thread::scope(|scope| {
             (0..threads).for_each(|share| drop(scope.spawn(move || play_share(share))));
         });
+    }
+
+    #[test]
+    fn a_schedule_is_the_same_whenever_it_is_played() {
+        let used = World::new();
+        for seed in 0..50 {
+            let told = tell(&used, seed, None);
+            assert_eq!(tell(&World::new(), seed, None), told);
+        }
     }
 
     /// The promise that is broken first without the guard, within so many schedules.
@@ -155,7 +168,7 @@ mod tests {
         an_answer_without_another_look_at_the_lease_is_found_out: LooksAgain, 100_000, "promise 2";
         an_acknowledgement_before_the_change_is_applied_is_found_out: AppliesFirst, 100_000, "promise";
         a_waiter_that_knows_only_earlier_nodes_is_found_out: ReadsNodesAfterCommit, 400_000, "promise";
-        a_repeated_call_that_does_not_wait_for_its_own_node_is_found_out: AwaitsItself, 400_000, "promise 1";
+        a_repeated_call_that_does_not_wait_for_its_own_node_is_found_out: AwaitsItself, 100_000, "promise";
         a_waiter_that_lets_no_lease_lapse_is_found_out: LetsLapse, 100_000, "promise 3";
     }
 }

@@ -92,11 +92,12 @@ impl Promises {
         }
     }
 
-    /// Somebody was told that the token has this revision. `lives` are the nodes as they are and what each was told.
+    /// Somebody was told that the token has this revision. (Not of those before it: a node that knows of a later change
+    /// of a token need not know of an earlier one.) `lives` are the nodes as they are and what each was told.
     pub(super) fn answered(&self, token: usize, revision: u64, lives: [(u64, [u64; POSITIONS]); NODES]) {
         let at = self.moment();
         let mut versions = self.versions.borrow_mut();
-        for version in versions[token].iter_mut().filter(|version| version.revision <= revision) {
+        for version in versions[token].iter_mut().filter(|version| version.revision == revision) {
             let ignorant =
                 lives.map(|(life, told)| if told[version.position as usize] == 0 { life } else { 0 });
             version.answered.get_or_insert((at, ignorant));
