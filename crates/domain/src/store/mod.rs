@@ -1,5 +1,6 @@
 //! The persistence that the use-cases need. One method is one transaction; both engines pass one conformance suite.
 
+mod condition;
 mod notification;
 mod upload;
 
@@ -13,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::lease::Renewal;
 
+pub use condition::{Condition, Learning, Sharing};
 pub use notification::{
     Attempt, Attempted, Claim, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
     NewNotification, Next, Notification, NotificationFilter, NotificationSecret, NotificationState,
@@ -494,6 +496,9 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// Waits until every node decides with all changes that were committed before this call. Every method that changes a
     /// configuration has done so when it answers, also where it has found nothing left to change.
     async fn settle(&self) -> Result<(), StoreError>;
+
+    /// How this node stands among others; no I/O.
+    fn condition(&self) -> Condition;
 
     /// Proves that the database answers a read and takes a write.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -32,15 +32,17 @@ mod token;
 mod told;
 mod transaction;
 mod upload;
+mod vitals;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_domain::lease::{BootClock, SystemBootClock};
 use countermark_domain::store::{
-    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
-    Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
-    StoreError, UseOutcome, UseRequest,
+    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, Condition, HourlyDecisions, HourlyUse,
+    IdempotencyKey, Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot,
+    Statistics, Store, StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
@@ -55,6 +57,7 @@ use self::node::Node;
 use self::thread::StoreThread;
 use self::told::Told;
 use self::transaction::{Transaction, Transactions};
+use self::vitals::Vitals;
 use crate::row::{Reader, signed};
 use crate::vault::Vault;
 use crate::verdict::Verdict;
@@ -65,6 +68,7 @@ pub(crate) struct PostgresStore {
     thread: StoreThread,
     transactions: Arc<Transactions>,
     acknowledgements: Arc<Acknowledgements>,
+    vitals: Arc<Vitals>,
     /// Ends the following of changes.
     stop: Arc<Notify>,
     vault: Arc<Vault>,
@@ -89,8 +93,14 @@ impl PostgresStore {
         let (thread, pool) = StoreThread::start(move || pool_url.pool()).await?;
         let transactions = Arc::new(Transactions::new(pool, told, url.wait(), channel));
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&node.id), url.lease()));
-        let store =
-            Self { thread, transactions, acknowledgements, stop: Arc::default(), vault: Arc::new(vault) };
+        let store = Self {
+            thread,
+            transactions,
+            acknowledgements,
+            vitals: Arc::clone(&node.vitals),
+            stop: Arc::default(),
+            vault: Arc::new(vault),
+        };
         store.follow(node, url.clone()).await?;
         Ok(store)
     }
@@ -382,6 +392,11 @@ impl Store for PostgresStore {
             .await
     }
 
+    fn condition(&self) -> Condition {
+        let sharing = self.vitals.sharing(SystemBootClock.now(), self.acknowledgements.waits());
+        Condition::Shared(Box::new(sharing))
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.is_bootstrapped().await?;
         // The same number written again is a record in the log all the same.
@@ -396,10 +411,11 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
-        let stop = self.stop.clone();
+        let (stop, vitals) = (self.stop.clone(), self.vitals.clone());
         let closed = self.thread.run(async move || {
             stop.notify_one();
             node::end_lease(&transactions.told);
+            vitals.leave();
             // Otherwise the others wait for its lease once more.
             let _ = acknowledgements.leave(&transactions).await;
             transactions.pool.close().await;
