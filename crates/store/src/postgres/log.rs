@@ -48,6 +48,18 @@ pub(super) async fn after(
     applied: Position,
     last: Position,
 ) -> Result<Option<Vec<Logged>>, Failure> {
+    let changes = since(connection, applied).await?;
+    let is_whole =
+        |changes: &Vec<Logged>| changes.last().map_or(applied, |last| last.change.position) == last;
+    Ok(changes.filter(is_whole))
+}
+
+/// Changes after `applied` without a gap, as far as they can be seen; `None` if there is a gap or one is not known by its
+/// tokens.
+pub(super) async fn since(
+    connection: &mut PgConnection,
+    applied: Position,
+) -> Result<Option<Vec<Logged>>, Failure> {
     let rows = sqlx::query(
         "SELECT position, tokens, digests, at_millis FROM changes WHERE position > $1 ORDER BY position",
     )
@@ -55,8 +67,8 @@ pub(super) async fn after(
     .fetch_all(connection)
     .await?;
     let changes: Option<Vec<Logged>> = rows.iter().map(logged).collect::<Result<_, StoreError>>()?;
-    let expected = (applied.0 + 1..=last.0).map(Position);
-    Ok(changes.filter(|changes| changes.iter().map(|it| it.change.position).eq(expected)))
+    let is_next = |(index, logged): (u64, &Logged)| logged.change.position.0 == applied.0 + 1 + index;
+    Ok(changes.filter(|changes| (0..).zip(changes).all(is_next)))
 }
 
 /// `None` for one whose tokens are too many to name.

@@ -1,8 +1,10 @@
 //! This node beside others: it follows their changes and renews its read lease.
 //!
 //! A renewal is one transaction that holds the row of the position, so that no change is committed meanwhile; it takes in
-//! what it has not yet, and only then acknowledges. It has a connection of its own: uses that wait for a free one must not
-//! cost the lease.
+//! what it has not yet, and only then acknowledges. It comes at its time only, since changes wait for it: whoever is woken
+//! up between two renewals takes in and acknowledges without holding anything, and gets no new lease by that.
+//!
+//! A node has a connection of its own for this: uses that wait for a free one must not cost the lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,8 @@ pub(super) struct Node {
     length: Duration,
     applied: Position,
     renewals: u64,
+    /// When the last renewal was sent that has succeeded.
+    renewed: BootTime,
     clock: SystemBootClock,
 }
 
@@ -72,6 +76,7 @@ impl Node {
             length: lease,
             applied: Position(position.unsigned_abs()),
             renewals: 0,
+            renewed: BootTime::default(),
             clock: SystemBootClock,
         })
     }
@@ -93,14 +98,32 @@ impl Node {
         let asked = self.clock.now();
         let database_millis = self.acknowledge(&mut transaction).await?;
         transaction.commit().await?;
+        self.renewed = sent;
         // The time was read somewhere between: taken as early, it is never behind the database's.
         let time = (database_millis, asked);
         let until = lease_end(sent, self.length);
         told.listener.renewed(Renewal { until, time: Some(time) });
-        if let Some(written) = written {
-            self.vitals.took_in(Duration::from_millis(database_millis.saturating_sub(written)));
-        }
-        self.vitals.renewed(sent, until, position);
+        self.vitals.took_in(position, written.map(|written| (written, database_millis)));
+        self.vitals.renewed(sent, until);
+        Ok(())
+    }
+
+    /// Takes in and acknowledges what has been committed since, without a new lease.
+    async fn catch_up(&mut self, connection: &mut PgConnection, told: &Told) -> Result<(), Failure> {
+        // What cannot be read one by one is left to the next renewal, which knows the last position.
+        let Some(changes) = log::since(connection, self.applied).await? else { return Ok(()) };
+        let Some(last) = changes.last().map(|last| last.change.position) else { return Ok(()) };
+        let written = tell(told, &changes);
+        self.applied = last;
+        let database_millis: Option<i64> = sqlx::query_scalar(
+            "UPDATE nodes SET acknowledged = $2 WHERE id = $1
+             RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        )
+        .bind(&*self.id)
+        .bind(signed(last.0))
+        .fetch_optional(connection)
+        .await?;
+        self.vitals.took_in(last, written.zip(database_millis.map(i64::unsigned_abs)));
         Ok(())
     }
 
@@ -112,22 +135,16 @@ impl Node {
         position: Position,
         told: &Told,
     ) -> Result<Option<u64>, Failure> {
-        let mut written = None;
-        match log::after(connection, self.applied, position).await? {
-            Some(changes) => {
-                for Logged { change, at_millis } in changes {
-                    if told.tell(&change) {
-                        written = Some(at_millis);
-                    }
-                }
-            }
+        let written = match log::after(connection, self.applied, position).await? {
+            Some(changes) => tell(told, &changes),
             None => {
                 if position < self.applied {
                     tracing::warn!(?position, applied = ?self.applied, "the database has gone back in time");
                 }
                 told.listener.lost_track(position);
+                None
             }
-        }
+        };
         self.applied = position;
         Ok(written)
     }
@@ -152,7 +169,7 @@ impl Node {
         Ok(millis.unsigned_abs())
     }
 
-    /// Renews over and over, at once when it is woken up; for ever.
+    /// Renews over and over and catches up when it is woken up between; for ever.
     pub(super) async fn follow(
         mut self,
         url: PostgresUrl,
@@ -171,23 +188,20 @@ impl Node {
         let mut looked = BootTime::default();
         loop {
             let renewed =
-                timeout(self.length, self.renew_over(&mut connection, &url, &transactions.told)).await;
-            match renewed {
-                Ok(Ok(())) if listening.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) => {
-                    listening = listen();
+                timeout(self.length, self.beat(&mut connection, &url, &transactions.told, &wake)).await;
+            if !matches!(renewed, Ok(Ok(()))) {
+                tracing::debug!(failure = ?renewed, "the read lease could not be renewed");
+                self.vitals.not_renewed(self.clock.now(), &renewed);
+                // It may hang in the middle of an exchange.
+                connection = None;
+                if let Some(listening) = &listening {
+                    listening.abort();
                 }
-                Ok(Ok(())) => {}
-                failure => {
-                    tracing::debug!(?failure, "the read lease could not be renewed");
-                    self.vitals.not_renewed(self.clock.now(), &failure);
-                    // It may hang in the middle of an exchange.
-                    connection = None;
-                    if let Some(listening) = &listening {
-                        listening.abort();
-                    }
-                    sleep(self.length / 10).await;
-                    continue;
-                }
+                sleep(self.length / 10).await;
+                continue;
+            }
+            if listening.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) {
+                listening = listen();
             }
             if self.clock.now().since(looked) >= self.length {
                 looked = self.clock.now();
@@ -197,7 +211,6 @@ impl Node {
                 tidied = self.clock.now();
                 acknowledgements.tidy(&transactions, REMEMBERED).await;
             }
-            let _ = timeout(self.length / RENEWALS_PER_LEASE, wake.notified()).await;
         }
     }
 
@@ -214,18 +227,39 @@ impl Node {
         }
     }
 
-    async fn renew_over(
+    /// One renewal, and what comes before it is due.
+    async fn beat(
         &mut self,
         connection: &mut Option<PgConnection>,
         url: &PostgresUrl,
         told: &Told,
+        wake: &Notify,
     ) -> Result<(), Failure> {
         if connection.is_none() {
             *connection = Some(url.connect_limited().await?);
         }
         let Some(connection) = connection else { return Ok(()) };
-        self.renew(connection, told).await
+        loop {
+            let since = self.clock.now().since(self.renewed);
+            let left = (self.length / RENEWALS_PER_LEASE).saturating_sub(since);
+            // However many wake it up, the renewal comes in time.
+            if left.is_zero() || timeout(left, wake.notified()).await.is_err() {
+                return self.renew(connection, told).await;
+            }
+            self.catch_up(connection, told).await?;
+        }
     }
+}
+
+/// Tells of changes; when the last was written that had not been told before.
+fn tell(told: &Told, changes: &[Logged]) -> Option<u64> {
+    let mut written = None;
+    for Logged { change, at_millis } in changes {
+        if told.tell(change) {
+            written = Some(*at_millis);
+        }
+    }
+    written
 }
 
 /// Wakes up the node whenever the database says that there is a change; ends when the connection does.

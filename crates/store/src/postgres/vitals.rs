@@ -38,14 +38,14 @@ impl Vitals {
     }
 
     /// Notes a lease until `until`, whose renewal was sent at `sent`.
-    pub(super) fn renewed(&self, sent: BootTime, until: BootTime, applied: Position) {
+    pub(super) fn renewed(&self, sent: BootTime, until: BootTime) {
         let mut state = self.state();
         // Nothing may have run meanwhile, not even what would have noticed.
         state.tell_lapsed(sent, &self.node, &"no renewal was tried in time");
         if std::mem::take(&mut state.is_told_lapsed) {
             tracing::info!(node = &*self.node, "the read lease holds again");
         }
-        (state.renewed, state.until, state.applied) = (Some(sent), until, applied);
+        (state.renewed, state.until) = (Some(sent), until);
     }
 
     /// Notes that a renewal has failed; the log tells of it only once the lease has lapsed.
@@ -53,9 +53,14 @@ impl Vitals {
         self.state().tell_lapsed(now, &self.node, why);
     }
 
-    /// Notes how late a change of another node was taken in.
-    pub(super) fn took_in(&self, lag: Duration) {
-        self.state().invalidation_lag = Some(lag);
+    /// Notes up to where changes have been taken in; where there were any of other nodes, also when the last of these was
+    /// written and when it was taken in, by the database's clock in milliseconds.
+    pub(super) fn took_in(&self, applied: Position, late: Option<(u64, u64)>) {
+        let mut state = self.state();
+        state.applied = applied;
+        if let Some((written, taken)) = late {
+            state.invalidation_lag = Some(Duration::from_millis(taken.saturating_sub(written)));
+        }
     }
 
     /// Notes whom a read that was over at `read_at` has found beside this node.
@@ -154,15 +159,15 @@ mod tests {
     #[test]
     fn a_lease_ages_from_when_its_renewal_was_sent_and_lapses_at_its_end() {
         let vitals = vitals();
-        vitals.renewed(at(500), at(1400), Position(7));
+        vitals.renewed(at(500), at(1400));
         let seen = sharing(&vitals, 1399);
         assert_eq!((seen.lease_age, seen.lapsed_for), (Duration::from_millis(899), None));
-        assert_eq!((seen.applied, seen.lease, &*seen.name), (Position(7), LEASE, "host:1"));
+        assert_eq!((seen.lease, &*seen.name), (LEASE, "host:1"));
         vitals.not_renewed(at(1400), &"it failed");
         let seen = sharing(&vitals, 3000);
         assert_eq!(seen.lapsed_for, Some(Duration::from_millis(1600)));
         assert_eq!(seen.lease_age, Duration::from_millis(2500));
-        vitals.renewed(at(3100), at(4000), Position(8));
+        vitals.renewed(at(3100), at(4000));
         assert_eq!(sharing(&vitals, 3200).lapsed_for, None);
         vitals.leave();
         assert!(sharing(&vitals, 3200).lapsed_for.is_some());
@@ -174,12 +179,12 @@ mod tests {
         let is_told = || vitals.state().is_told_lapsed;
         vitals.not_renewed(at(100), &"it failed");
         assert!(!is_told(), "there was none before the first renewal");
-        vitals.renewed(at(500), at(1400), Position(7));
+        vitals.renewed(at(500), at(1400));
         vitals.not_renewed(at(1399), &"it failed");
         assert!(!is_told(), "it still holds");
         vitals.not_renewed(at(1400), &"it failed");
         assert!(is_told());
-        vitals.renewed(at(9000), at(9900), Position(7));
+        vitals.renewed(at(9000), at(9900));
         assert!(!is_told(), "from now on the next one is told again");
         vitals.leave();
         vitals.not_renewed(at(99_000), &"it failed");
@@ -208,7 +213,9 @@ mod tests {
         drop(woken_up);
         assert_eq!(sharing(&vitals, 0).learning, Learning::Looking);
         assert_eq!(sharing(&vitals, 0).invalidation_lag, None);
-        vitals.took_in(LEASE);
-        assert_eq!(sharing(&vitals, 0).invalidation_lag, Some(LEASE));
+        vitals.took_in(Position(3), Some((5_000, 6_000)));
+        vitals.took_in(Position(4), None);
+        let seen = sharing(&vitals, 0);
+        assert_eq!((seen.applied, seen.invalidation_lag), (Position(4), Some(LEASE)));
     }
 }
