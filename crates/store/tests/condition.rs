@@ -93,6 +93,22 @@ async fn a_change_that_waits_for_a_node_that_is_gone_is_measured_with_its_lease(
     until("it counts no more", async || sharing(&*it.store).live_neighbours == 0).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_found_in_the_database_with_what_they_know() {
+    let it = postgres().await;
+    let other = it.another_node().await;
+    it.insert(&limited(1, 5)).await;
+    let facts = countermark_store::check(&it.location).await.unwrap();
+    let mut ids: Vec<_> = facts.nodes.iter().map(|node| node.id.clone()).collect();
+    let mut expected = vec![sharing(&*it.store).node, sharing(&*other).node];
+    (ids.sort_unstable(), expected.sort_unstable());
+    assert_eq!((ids, facts.position), (expected, 1));
+    let other = facts.nodes.iter().find(|node| node.id == sharing(&*other).node).unwrap();
+    assert_eq!((other.acknowledged, other.lease), (1, Duration::from_secs(1)), "the change was answered");
+    assert!(other.renewed_ago < PATIENCE && other.renewed_at > 1_700_000_000, "{other:?}");
+    assert!(countermark_store::check(&sqlite().await.location).await.unwrap().nodes.is_empty());
+}
+
 /// A PostgreSQL server that hangs: its processes are there and do nothing. They go on when this is dropped.
 struct Paused(Vec<String>);
 

@@ -13,6 +13,7 @@ use countermark_domain::store::Position;
 use countermark_store::{Facts, Location, OpenError, Settings};
 use serde_json::{Value, json};
 
+use super::doctor_nodes;
 use super::failure::Failure;
 use super::http::Client;
 use super::output::{Output, cell, table};
@@ -54,18 +55,18 @@ impl Doctor {
 }
 
 #[derive(Default)]
-struct Findings(Vec<Value>);
+pub(super) struct Findings(pub(super) Vec<Value>);
 
 impl Findings {
-    fn ok(&mut self, check: &str, detail: &str) {
+    pub(super) fn ok(&mut self, check: &str, detail: &str) {
         self.0.push(json!({"check": check, "state": "ok", "detail": detail, "advice": null}));
     }
 
-    fn warn(&mut self, check: &str, detail: &str, advice: &str) {
+    pub(super) fn warn(&mut self, check: &str, detail: &str, advice: &str) {
         self.0.push(json!({"check": check, "state": "warn", "detail": detail, "advice": advice}));
     }
 
-    fn fail(&mut self, check: &str, detail: &str, advice: &str) {
+    pub(super) fn fail(&mut self, check: &str, detail: &str, advice: &str) {
         self.0.push(json!({"check": check, "state": "fail", "detail": detail, "advice": advice}));
     }
 }
@@ -79,7 +80,10 @@ fn examine(config: &Config, findings: &mut Findings) {
             database(config, &path, is_running, findings);
             space(&path, findings);
         }
-        Ok(_) => findings.warn("database", "of a kind that is not examined", "ask its own tools"),
+        Ok(location) => {
+            findings.warn("database", "of a kind that is not examined", "ask its own tools");
+            doctor_nodes::examine(&location, findings);
+        }
         Err(error) => findings.fail("database", &error.to_string(), "correct it"),
     }
     public_url(config, findings);

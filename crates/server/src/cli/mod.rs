@@ -5,6 +5,7 @@ mod backup;
 mod completions;
 mod demo;
 mod doctor;
+mod doctor_nodes;
 mod explain;
 mod failure;
 mod http;

@@ -56,6 +56,8 @@ pub(crate) async fn check(path: &Path) -> Result<Facts, OpenError> {
         master_key_version: seals.as_ref().map(|seals| seals.version),
         is_rotation_unfinished: seals.is_some_and(|seals| seals.next_check.is_some()),
         engine_version: text(&mut connection, "SELECT 'SQLite ' || sqlite_version()").await?,
+        nodes: Vec::new(),
+        position: if schema == 0 { 0 } else { number(&mut connection, POSITION).await? },
     };
     connection.close().await.map_err(unavailable)?;
     Ok(facts)
@@ -73,6 +75,9 @@ async fn problems(connection: &mut SqliteConnection) -> Result<Vec<String>, Open
     }
     Ok(problems)
 }
+
+/// There is no row before the first start.
+const POSITION: &str = "SELECT coalesce(max(change_position), 0) FROM installation";
 
 async fn number(connection: &mut SqliteConnection, query: &'static str) -> Result<u64, OpenError> {
     let number: i64 = sqlx::query_scalar(query).fetch_one(connection).await.map_err(unavailable)?;
