@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::clock::TOLERATED_STEP_BACK_SECONDS;
 use crate::histogram::Distribution;
 use crate::service::Service;
-use crate::store::{Condition, StoreError};
+use crate::store::{Condition, ConnectionFigures, StoreError};
 
 /// When the store has last been tried, in milliseconds of the machine's clock, and what it said.
 pub(crate) type Ping = (u64, Result<(), StoreError>);
@@ -56,6 +56,11 @@ impl Service {
     /// How this node stands among others; no I/O.
     pub fn condition(&self) -> Condition {
         self.store.condition()
+    }
+
+    /// How the connections to a database server are used; `None` of a database that has none.
+    pub fn connections(&self) -> Option<ConnectionFigures> {
+        self.store.connections()
     }
 
     /// How many uses each transaction has taken since the start.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use countermark_domain::Service;
 use countermark_domain::histogram::Distribution;
-use countermark_domain::store::{Condition, Sharing};
+use countermark_domain::store::{Condition, ConnectionFigures, Sharing};
 
 /// The figures as they are now.
 pub(crate) fn render(service: &Service) -> String {
@@ -24,6 +24,9 @@ pub(crate) fn render(service: &Service) -> String {
     );
     if let Condition::Shared(sharing) = condition {
         page.shared(&sharing);
+    }
+    if let Some(connections) = service.connections() {
+        page.pool(&connections);
     }
     page.0
 }
@@ -55,6 +58,21 @@ impl Page {
             "countermark_acknowledgement_seconds",
             "How long changes have waited until every node knew of them.",
             &sharing.waits,
+            MICRO,
+        );
+    }
+
+    fn pool(&mut self, figures: &ConnectionFigures) {
+        const CONNECTIONS: &str = "countermark_pool_connections";
+        self.head(CONNECTIONS, "Connections to the database server by what they do.", "gauge");
+        let busy = figures.open.saturating_sub(figures.idle);
+        for (state, count) in [("busy", busy), ("idle", figures.idle)] {
+            self.line(format_args!("{CONNECTIONS}{{state=\"{state}\"}} {count}\n"));
+        }
+        self.histogram(
+            "countermark_pool_wait_seconds",
+            "How long calls have waited for a connection to the database server.",
+            &figures.waits,
             MICRO,
         );
     }
@@ -92,6 +110,24 @@ mod tests {
     use countermark_domain::store::{Learning, Position};
 
     use super::*;
+
+    #[test]
+    fn connections_are_either_busy_or_idle() {
+        let waits = Histogram::new(MICROS);
+        waits.note(150);
+        let waits = waits.distribution();
+        let mut page = Page::default();
+        page.pool(&ConnectionFigures { open: 8, idle: 3, waiting: 0, waits, refused: 0 });
+        for line in [
+            "countermark_pool_connections{state=\"busy\"} 5",
+            "countermark_pool_connections{state=\"idle\"} 3",
+            "countermark_pool_wait_seconds_bucket{le=\"0.0001\"} 0",
+            "countermark_pool_wait_seconds_bucket{le=\"0.00015\"} 1",
+            "countermark_pool_wait_seconds_sum 0.00015",
+        ] {
+            assert!(page.0.lines().any(|it| it == line), "{line} in {}", page.0);
+        }
+    }
 
     #[test]
     fn a_node_beside_others_shows_its_lease_and_how_long_changes_wait() {

@@ -10,8 +10,9 @@ use countermark_domain::store::{Position, StoreError};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use super::call::Length;
 use super::failure::Failure;
 use super::log;
 use super::transaction::Transactions;
@@ -68,18 +69,40 @@ impl Acknowledgements {
         position: Position,
     ) -> Result<(), StoreError> {
         let committed_at = self.clock.now();
+        self.wait_since(committed_at, transactions, position).await?;
+        let now = self.clock.now();
+        self.waits.note_time(now.since(committed_at));
+        // Whoever holds it reads; the next one that waits finds the same.
+        if let Ok(mut known) = self.known.try_lock() {
+            for (node, name) in known.newly_silent(position, committed_at, now) {
+                tracing::warn!(node, name, "a change has waited for a node until its lease had lapsed");
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_since(
+        &self,
+        committed_at: BootTime,
+        transactions: &Transactions,
+        position: Position,
+    ) -> Result<(), StoreError> {
         let mut pause = FIRST_PAUSE;
+        // Once it is known who decides without the change, and until when, nothing more need be read.
+        let mut awaited = None;
         loop {
-            let looked_from = self.clock.now();
-            let awaited = match self.look(transactions, looked_from, position, committed_at).await {
-                Ok(awaited) => awaited,
-                Err(error) if looked_from.since(committed_at) > self.length => return Err(error),
-                Err(_) => Some(looked_from.plus(LONGEST_PAUSE)),
-            };
-            let Some(until) = awaited else {
-                self.waits.note_time(self.clock.now().since(committed_at));
-                return Ok(());
-            };
+            let now = self.clock.now();
+            let until = awaited.unwrap_or(committed_at.plus(self.length));
+            if until <= now {
+                let unknown =
+                    || StoreError::Unavailable("what other nodes have acknowledged cannot be read".into());
+                return awaited.map(drop).ok_or_else(unknown);
+            }
+            match timeout(until.since(now), self.look(transactions, now, position, committed_at)).await {
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Ok(seen)) => awaited = seen,
+                Ok(Err(_)) | Err(_) => {}
+            }
             sleep(pause.min(until.since(self.clock.now()))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -97,20 +120,14 @@ impl Acknowledgements {
         if known.read_from < from {
             self.read(transactions, &mut known).await?;
         }
-        let now = self.clock.now();
-        let awaited = known.roster.awaited(position, committed_at, now);
-        if awaited.is_none() {
-            for (node, name) in known.newly_silent(position, committed_at, now) {
-                tracing::warn!(node, name, "a change has waited for a node until its lease had lapsed");
-            }
-        }
-        Ok(awaited)
+        Ok(known.roster.awaited(position, committed_at, self.clock.now()))
     }
 
     async fn read(&self, transactions: &Transactions, known: &mut Known) -> Result<(), StoreError> {
         let read_from = self.clock.now();
         let own = Arc::clone(&self.own);
-        let seen = transactions.read(async |connection| sightings(connection, &own).await).await?;
+        let seen =
+            transactions.read(Length::Prompt, async |connection| sightings(connection, &own).await).await?;
         known.take_in(seen, self.clock.now());
         known.read_from = read_from;
         Ok(())
@@ -122,7 +139,7 @@ impl Acknowledgements {
         let read = self.read(transactions, &mut known).await;
         let lapsed = known.roster.lapsed(ago, self.clock.now());
         drop(known);
-        let tidied = transactions.read(async |connection| {
+        let tidied = transactions.read(Length::Prompt, async |connection| {
             for (node, renewals) in &lapsed {
                 sqlx::query("DELETE FROM nodes WHERE id = $1 AND renewals = $2")
                     .bind(node)
@@ -140,7 +157,7 @@ impl Acknowledgements {
     /// Takes this node out of the table, once its lease has ended.
     pub(super) async fn leave(&self, transactions: &Transactions) -> Result<(), StoreError> {
         transactions
-            .read(async |connection| {
+            .read(Length::Prompt, async |connection| {
                 sqlx::query("DELETE FROM nodes WHERE id = $1").bind(&*self.own).execute(connection).await?;
                 Ok(())
             })
