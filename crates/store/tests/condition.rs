@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod fixture;
+#[expect(dead_code, reason = "other tests use the rest of it")]
+#[path = "hangs/nuisance.rs"]
+mod nuisance;
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use countermark_store::{Location, PostgresUrl, Settings};
 
 use fixture::postgres::{FAST, Server};
 use fixture::{limited, master_key, open, postgres, sqlite};
+use nuisance::Frozen;
 
 /// Longer than anything here takes that works.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -109,45 +111,6 @@ async fn nodes_are_found_in_the_database_with_what_they_know() {
     assert!(countermark_store::check(&sqlite().await.location).await.unwrap().nodes.is_empty());
 }
 
-/// A PostgreSQL server that hangs: its processes are there and do nothing. They go on when this is dropped.
-struct Paused(Vec<String>);
-
-impl Paused {
-    fn new(server: &Server) -> Self {
-        let file = std::fs::read_to_string(server.folder().join("data/postmaster.pid")).unwrap();
-        let first = file.lines().next().unwrap().to_owned();
-        // First the one that makes others.
-        let mut paused = Self(vec![first.clone()]);
-        paused.signal("STOP");
-        for process in std::fs::read_dir("/proc").unwrap().flatten() {
-            if parent(&process.path()).is_some_and(|parent| parent == first) {
-                paused.0.push(process.file_name().into_string().unwrap());
-            }
-        }
-        paused.signal("STOP");
-        paused
-    }
-
-    fn signal(&self, signal: &str) {
-        let mut kill = Command::new("sh");
-        kill.args(["-c", r#"signal=$1; shift; kill -s "$signal" "$@""#, "sh", signal]).args(&self.0);
-        // One of them may have ended meanwhile.
-        let _ = kill.stderr(std::process::Stdio::null()).status();
-    }
-}
-
-impl Drop for Paused {
-    fn drop(&mut self) {
-        self.signal("CONT");
-    }
-}
-
-fn parent(process: &Path) -> Option<String> {
-    let status = std::fs::read_to_string(process.join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-    Some(line.trim().to_owned())
-}
-
 /// A whole node on this database.
 async fn service(url: &PostgresUrl) -> Service {
     let cache = Arc::new(Cache::new(100, Position(0)));
@@ -166,8 +129,10 @@ async fn while_the_database_hangs_readiness_is_answered_in_time_and_says_what_is
     let lease = Duration::from_millis(500);
     let service = service(&url.allow_lost_commits().with_lease(lease)).await;
     service.ready().await.unwrap();
+    let connections = service.connections().unwrap();
+    assert!(connections.open >= 1 && connections.waits.count() >= 1, "{connections:?}");
 
-    let paused = Paused::new(&server);
+    let frozen = Frozen::freeze(server.folder());
     until("it notices", async || service.ready().await.is_err()).await;
     let parts = |not_ready: &NotReady| -> Vec<&str> {
         not_ready.missing.iter().map(countermark_domain::Missing::part).collect()
@@ -183,7 +148,7 @@ async fn while_the_database_hangs_readiness_is_answered_in_time_and_says_what_is
     let sharing = condition.sharing().unwrap();
     assert!(sharing.lapsed_for.unwrap() > lease && sharing.lease_age > lease * 2, "{sharing:?}");
 
-    drop(paused);
+    drop(frozen);
     until("it is ready again", async || service.ready().await.is_ok()).await;
     until("its lease holds", async || service.condition().sharing().unwrap().lapsed_for.is_none()).await;
     service.shut_down().await;
