@@ -83,17 +83,17 @@ impl PostgresUrl {
     }
 
     /// Whether a database that may forget what it has committed is to be opened all the same.
-    pub(super) fn may_lose_commits(&self) -> bool {
+    pub(crate) fn may_lose_commits(&self) -> bool {
         self.may_lose_commits
     }
 
-    pub(super) fn options(&self) -> PgConnectOptions {
+    pub(crate) fn options(&self) -> PgConnectOptions {
         let options = PgConnectOptions::from_str(&self.text).expect("the URL was read when it was given");
         options.application_name("countermark").disable_statement_logging()
     }
 
     /// A connection outside of any pool.
-    pub(super) async fn connect(&self) -> Result<PgConnection, OpenError> {
+    pub(crate) async fn connect(&self) -> Result<PgConnection, OpenError> {
         match timeout(self.wait.max(OPEN), self.options().connect()).await {
             Ok(connection) => Ok(connection.map_err(unavailable)?),
             Err(_) => {

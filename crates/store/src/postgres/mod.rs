@@ -17,7 +17,7 @@ mod lend;
 mod list;
 mod log;
 pub(crate) mod maintain;
-mod migrate;
+pub(crate) mod migrate;
 mod node;
 mod notice;
 mod notification;
@@ -29,7 +29,7 @@ pub(crate) mod rotate;
 #[cfg(test)]
 #[expect(dead_code, reason = "the other tests use the rest of it")]
 #[path = "../../tests/fixture/postgres.rs"]
-mod server;
+pub(crate) mod server;
 mod take;
 mod thread;
 mod token;
@@ -191,7 +191,7 @@ impl PostgresStore {
 }
 
 /// Refuses a database that may forget what it has said to be committed: uses that were granted would be granted again.
-async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
+pub(crate) async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
     for (setting, query) in [
         ("fsync = off", "SELECT current_setting('fsync') = 'off'"),
         ("synchronous_commit = off", "SELECT current_setting('synchronous_commit') = 'off'"),
