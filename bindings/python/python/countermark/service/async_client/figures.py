@@ -53,7 +53,7 @@ class AsyncFigureMethods(AsyncCore):
         return await self._send(figures.stats(start=start, end=end, step=step))
 
     async def nodes(self) -> Nodes:
-        """The nodes that share the installation, as the answering one sees them. Needs ``tokens:read``, unbound.
+        """The nodes of the installation, as the answering one sees them. Needs ``tokens:read``, unbound.
 
         Raises:
             ServiceError: the service could not tell.

@@ -55,7 +55,7 @@ class FigureMethods(Core):
         return self._send(figures.stats(start=start, end=end, step=step))
 
     def nodes(self) -> Nodes:
-        """The nodes that share the installation, as the answering one sees them. Needs ``tokens:read``, unbound.
+        """The nodes of the installation, as the answering one sees them. Needs ``tokens:read``, unbound.
 
         Raises:
             ServiceError: the service could not tell.
