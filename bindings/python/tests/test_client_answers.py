@@ -28,6 +28,7 @@ from countermark.errors import (
     UnexpectedAnswer,
 )
 from countermark.problem import Problem
+from countermark.records import NodeLease, Nodes, RevocationWaits
 from countermark.service.problems import exception_of
 from running_service import REPOSITORY, Service, fresh_value
 
@@ -222,6 +223,23 @@ def test_the_base_url_may_have_a_path(injected: Injected) -> None:
     request = injected.requests[0]
     assert str(request.url) == "https://a.example/tokens/v1/stats"
     assert request.headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_nodes_are_read_beside_others_and_alone(injected: Injected) -> None:
+    lease = '{"lengthMillis": 1000, "ageMillis": 212, "held": true}'
+    waits = '{"boundMillis": 1000, "p50Millis": 3, "p99Millis": 12, "count": 25}'
+    none = '{"boundMillis": null, "p50Millis": null, "p99Millis": null, "count": 0}'
+    found = [
+        injected(answers((200, {}, f'{{"items": [], "nodes": {nodes}}}'))).nodes()
+        for nodes in (
+            f'{{"live": 3, "lease": {lease}, "revocation": {waits}}}',
+            f'{{"live": 1, "lease": null, "revocation": {none}}}',
+        )
+    ]
+    assert found == [
+        Nodes(3, RevocationWaits(25, 1000, 3, 12), NodeLease(1000, 212, held=True)),
+        Nodes(1, RevocationWaits(0)),
+    ]
 
 
 def test_the_timeout_holds_for_each_step_also_over_an_injected_http_client(make_client: MakeClient) -> None:

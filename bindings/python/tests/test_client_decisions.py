@@ -15,7 +15,7 @@ from countermark.errors import (
     LimitReached,
     Malformed,
 )
-from countermark.records import Issued
+from countermark.records import Issued, Nodes, RevocationWaits
 
 CAT = "https://img.example/shop/i/cat.jpg"
 
@@ -182,6 +182,10 @@ def test_uses_over_time_are_told(client: Client, image: Issued) -> None:
         later.from_ - earlier.from_ == 3600 for earlier, later in zip(buckets, buckets[1:], strict=False)
     )
     assert sum(bucket.uses for bucket in client.stats()) >= 0
+
+
+def test_a_service_on_sqlite_is_alone(client: Client) -> None:
+    assert client.nodes() == Nodes(live=1, revocation=RevocationWaits(count=0))
 
 
 def test_the_audit_log_goes_over_all_pages(client: Client) -> None:

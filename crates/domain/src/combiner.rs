@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::cache::Cache;
 use crate::clock::Timekeeper;
 use crate::error::DomainError;
+use crate::histogram::Histogram;
 use crate::store::{Store, StoreError, UseOutcome, UseRequest};
 
 /// Most uses in one transaction.
@@ -43,6 +44,7 @@ impl Combiner {
         store: Arc<dyn Store>,
         cache: Arc<Cache>,
         time: Arc<Timekeeper>,
+        sizes: Arc<Histogram>,
     ) -> (Self, oneshot::Receiver<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (running, ended) = oneshot::channel();
@@ -53,7 +55,7 @@ impl Combiner {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .build()
                     .expect("a runtime without timers and I/O needs no resources");
-                runtime.block_on(combine(waiting, &*store, &cache, &time));
+                runtime.block_on(combine(waiting, &*store, &cache, &time, &sizes));
             })
             .expect("the process may start a thread");
         (Self { queue }, ended)
@@ -77,7 +79,13 @@ impl Combiner {
     }
 }
 
-async fn combine(mut waiting: mpsc::Receiver<Waiting>, store: &dyn Store, cache: &Cache, time: &Timekeeper) {
+async fn combine(
+    mut waiting: mpsc::Receiver<Waiting>,
+    store: &dyn Store,
+    cache: &Cache,
+    time: &Timekeeper,
+    sizes: &Histogram,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         batch.retain(|waiting| !waiting.answer.is_closed());
@@ -87,6 +95,7 @@ async fn combine(mut waiting: mpsc::Receiver<Waiting>, store: &dyn Store, cache:
         let requests: Vec<UseRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
         match store.take_uses(&requests, time.now()).await {
             Ok(booked) => {
+                sizes.note(requests.len() as u64);
                 cache.book(&booked.tallies);
                 for (waiting, outcome) in batch.drain(..).zip(booked.outcome) {
                     // Whoever no longer waits has lost the answer, not the use.

@@ -180,6 +180,17 @@ impl Roster {
         behind.map(lapses).filter(|lapses| now < *lapses).max()
     }
 
+    /// Whose lease has run out at `now` without the change that was committed at `committed_at`, although it held then:
+    /// each with its number of renewals.
+    pub fn silent(&self, position: Position, committed_at: BootTime, now: BootTime) -> Vec<(String, u64)> {
+        let is_silent = |seen: &&Seen| {
+            let is_over = seen.since.min(committed_at).plus(seen.sighting.lease) <= now;
+            seen.sighting.acknowledged < position && committed_at < seen.lapses() && is_over
+        };
+        let silent = self.nodes.values().filter(is_silent);
+        silent.map(|seen| (seen.sighting.node.clone(), seen.sighting.renewals)).collect()
+    }
+
     /// How many nodes hold a lease at `now`, as far as known.
     pub fn live(&self, now: BootTime) -> usize {
         self.nodes.values().filter(|seen| now < seen.lapses()).count()
@@ -259,6 +270,16 @@ mod tests {
             Some(at(1950)),
             "renewed before the commit"
         );
+    }
+
+    #[test]
+    fn only_a_node_whose_lease_ran_out_after_the_commit_has_been_awaited_in_vain() {
+        let mut roster = Roster::default();
+        roster.take_in(vec![sighting(3, 7)], at(100));
+        assert!(roster.silent(Position(8), at(200), at(1099)).is_empty(), "it may still answer");
+        assert_eq!(roster.silent(Position(8), at(200), at(1100)), [("one".to_owned(), 3)]);
+        assert!(roster.silent(Position(7), at(200), at(1100)).is_empty(), "it has answered");
+        assert!(roster.silent(Position(8), at(1100), at(9999)).is_empty(), "nobody has waited for it");
     }
 
     #[test]

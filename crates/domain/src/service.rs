@@ -8,9 +8,11 @@ use tokio::sync::{RwLock, oneshot};
 use tokio::time::timeout;
 
 use crate::cache::{Cache, Entry};
-use crate::clock::{TOLERATED_STEP_BACK_SECONDS, Timekeeper};
+use crate::clock::Timekeeper;
 use crate::combiner::{Combiner, USE_WAIT};
 use crate::deliver::Deliveries;
+use crate::histogram::{Histogram, SIZES};
+use crate::readiness::Ping;
 use crate::rng::Rng;
 use crate::statistics::Collector;
 use crate::store::{Lookup, Store, StoreError};
@@ -35,33 +37,19 @@ pub struct Service {
     pub(crate) deliveries: Deliveries,
     /// How long before its expiry a token is told to be expiring.
     pub(crate) expiring_before_seconds: u64,
-    last_ping: tokio::sync::Mutex<Option<Ping>>,
+    pub(crate) last_ping: tokio::sync::Mutex<Option<Ping>>,
+    /// How many uses each transaction has taken.
+    pub(crate) use_batches: Arc<Histogram>,
     /// Which cloud a host is for, whatever its paths say.
     pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
-}
-
-/// When the store has last been tried, in milliseconds of the machine's clock, and what it said.
-type Ping = (u64, Result<(), StoreError>);
-
-/// Milliseconds for which one try of the store answers everybody's question whether the service is ready.
-const PING_HOLDS: u64 = 1000;
-
-/// Why the service should get no requests now.
-#[derive(Debug, thiserror::Error)]
-pub enum NotReady {
-    /// The machine's clock has been set back; decisions go on by the highest time seen.
-    #[error("the clock is {0} s behind the highest time seen; set it right, or wait until it has caught up")]
-    ClockStepBack(u64),
-    /// The store fails.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl Service {
     /// A service over `store`, whose changes must be told to the same `cache`.
     pub fn new(store: Arc<dyn Store>, cache: Arc<Cache>, time: Arc<Timekeeper>, rng: Arc<dyn Rng>) -> Self {
+        let use_batches = Arc::new(Histogram::new(SIZES));
         let (combiner, combining) =
-            Combiner::start(Arc::clone(&store), Arc::clone(&cache), Arc::clone(&time));
+            Combiner::start(Arc::clone(&store), Arc::clone(&cache), Arc::clone(&time), use_batches.clone());
         Self {
             viewers: Viewers::new(&*rng),
             store,
@@ -77,6 +65,7 @@ impl Service {
             deliveries: Deliveries::default(),
             expiring_before_seconds: 86_400,
             last_ping: tokio::sync::Mutex::default(),
+            use_batches,
             clouds_by_host: std::collections::BTreeMap::new(),
         }
     }
@@ -128,29 +117,6 @@ impl Service {
     /// `ALLOWED` and every refusal with the number of such decisions since the start.
     pub fn decision_totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.statistics.totals()
-    }
-
-    /// Whether the service should get requests. The store, which has to commit for that, is tried once a second at
-    /// most, however many ask.
-    ///
-    /// # Errors
-    /// [`NotReady`] says why not.
-    pub async fn ready(&self) -> Result<(), NotReady> {
-        let behind = self.time.seconds_behind();
-        if behind > TOLERATED_STEP_BACK_SECONDS {
-            return Err(NotReady::ClockStepBack(behind));
-        }
-        // Held over the try: whoever asks meanwhile waits for its result.
-        let mut last = self.last_ping.lock().await;
-        let now = self.time.clock_millis();
-        if let Some((at, result)) = &*last
-            && (*at..*at + PING_HOLDS).contains(&now)
-        {
-            return Ok(result.clone()?);
-        }
-        let result = self.store.ping().await;
-        *last = Some((self.time.clock_millis(), result.clone()));
-        Ok(result?)
     }
 
     /// Writes the collected statistics and the highest time; due every few seconds.

@@ -19,6 +19,7 @@ pub mod installation;
 pub mod json;
 pub mod master_key;
 pub mod native;
+mod node_metrics;
 pub mod ops;
 pub mod private_file;
 pub mod problem;

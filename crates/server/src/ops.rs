@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
-use countermark_domain::NotReady;
+use countermark_domain::Missing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +27,11 @@ pub struct Health {
     /// Why the service is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The parts that are missing then: `database`, which must answer a read and take a write; `lease`, beside other nodes,
+    /// once it has lapsed for longer than it lasts; `clock`, which must not be far behind the highest time seen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>)]
+    missing: Vec<&'static str>,
 }
 
 /// Tells that the process lives
@@ -35,26 +40,26 @@ pub struct Health {
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "operations",
     responses((status = 200, description = "The process lives.", body = Health)))]
 pub async fn healthz() -> impl Responder {
-    health(HttpResponse::Ok(), "alive", None)
+    health(HttpResponse::Ok(), "alive", None, Vec::new())
 }
 
 /// Tells whether the service should get requests
+///
+/// Answers within 1.5 s, also if the database does not.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operations",
     responses(
         (status = 200, description = "Ready.", body = Health),
-        (status = 503, description = "Not ready, and why.", body = Health)
+        (status = 503, description = "Not ready, and why.", body = Health,
+            example = json!({"status": "notReady", "reason": "the store cannot be read or written", "missing": ["database"]}))
     ))]
 pub async fn readyz(state: Data<AppState>) -> impl Responder {
     match state.service.ready().await {
-        Ok(()) => health(HttpResponse::Ok(), "ready", None),
+        Ok(()) => health(HttpResponse::Ok(), "ready", None, Vec::new()),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            // The store's own words may name paths: they are for the log.
-            let reason = match error {
-                NotReady::ClockStepBack(_) => error.to_string(),
-                NotReady::Store(_) => "the store cannot be read or written".to_owned(),
-            };
-            health(HttpResponse::ServiceUnavailable(), "notReady", Some(reason))
+            let parts = error.missing.iter().map(Missing::part).collect();
+            let reasons: Vec<_> = error.missing.iter().map(reason).collect();
+            health(HttpResponse::ServiceUnavailable(), "notReady", Some(reasons.join("; ")), parts)
         }
     }
 }
@@ -72,10 +77,19 @@ pub async fn metrics(state: Data<AppState>) -> impl Responder {
         .body(state.metrics.render(&state.service, &state.throttle).await)
 }
 
+/// The store's own words may name paths: they are for the log.
+fn reason(missing: &Missing) -> String {
+    match missing {
+        Missing::Database(_) => "the store cannot be read or written".to_owned(),
+        Missing::Lease(_) | Missing::Clock(_) => missing.to_string(),
+    }
+}
+
 fn health(
     mut answer: actix_web::HttpResponseBuilder,
     status: &'static str,
     reason: Option<String>,
+    missing: Vec<&'static str>,
 ) -> HttpResponse {
-    answer.insert_header((header::CACHE_CONTROL, "no-store")).json(Health { status, reason })
+    answer.insert_header((header::CACHE_CONTROL, "no-store")).json(Health { status, reason, missing })
 }

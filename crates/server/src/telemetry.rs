@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tracing_subscriber::filter::{EnvFilter, ParseError};
 
 use crate::config::{LogFormat, LogSettings};
+use crate::node_metrics;
 use crate::throttle::FailureThrottle;
 
 /// Starts the log on standard error: JSON lines, or text for people if standard error is a terminal.
@@ -108,7 +109,7 @@ impl Metrics {
             }
             Err(error) => tracing::warn!(%error, "the outbox cannot be measured"),
         }
-        self.recorder.handle().render()
+        self.recorder.handle().render() + &node_metrics::render(service)
     }
 }
 

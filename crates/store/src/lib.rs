@@ -17,6 +17,7 @@ mod verdict;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countermark_domain::store::{ChangeListener, Store};
 
@@ -93,12 +94,34 @@ pub struct Facts {
     pub is_rotation_unfinished: bool,
     /// Name and version of the engine.
     pub engine_version: String,
+    /// The nodes that share it, by their names; those that ended without saying so are kept for a minute. None of an engine
+    /// for one node.
+    pub nodes: Vec<NodeFacts>,
+    /// Number of the last configuration change; 0 before the first.
+    pub position: u64,
     /// Which life of the data this is: 1 at first, raised by each restore from a backup; `None` before the first start.
     pub epoch: Option<u64>,
     /// Where the installation is being or has been moved to; it cannot be opened here then.
     pub departure: Option<Departure>,
     /// Whether a copy into this database has not come to its end; it cannot be opened then.
     pub is_half_filled: bool,
+}
+
+/// A node as it is noted in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Its id, new with every start.
+    pub id: String,
+    /// Host name and process.
+    pub name: String,
+    /// The length of its lease.
+    pub lease: Duration,
+    /// When it last renewed that, in Unix seconds of the database's clock.
+    pub renewed_at: u64,
+    /// How long before the look that was, by the same clock; to the second.
+    pub renewed_ago: Duration,
+    /// The last configuration change that it had taken in then.
+    pub acknowledged: u64,
 }
 
 /// Opens an installation, or makes one where there is nothing; runs the migrations that are missing.

@@ -307,7 +307,7 @@ async fn a_call_that_finds_no_free_connection_is_answered_and_only_so_many_wait(
     assert!((1..=100).contains(&at_once), "{at_once}");
     let figures = store.connections().unwrap();
     assert_eq!((figures.open, figures.idle, figures.waiting), (8, 0, 0), "{figures:?}");
-    assert!(figures.waits > 4096 && figures.refused > 4096 && figures.waited > Duration::from_secs(1000));
+    assert!(figures.waits.count() > 4096 && figures.refused > 4096 && figures.waits.sum > 1_000_000_000);
     for done in slow.join_all().await {
         done.unwrap();
     }

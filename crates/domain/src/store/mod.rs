@@ -1,5 +1,6 @@
 //! The persistence that the use-cases need. One method is one transaction; both engines pass one conformance suite.
 
+mod condition;
 mod notification;
 mod upload;
 
@@ -11,8 +12,10 @@ use countermark_core::{
 };
 use zeroize::Zeroizing;
 
+use crate::histogram::Distribution;
 use crate::lease::Renewal;
 
+pub use condition::{Condition, Learning, Sharing};
 pub use notification::{
     Attempt, Attempted, Claim, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
     NewNotification, Next, Notification, NotificationFilter, NotificationSecret, NotificationState,
@@ -104,7 +107,7 @@ pub enum StoreError {
 }
 
 /// How the connections to a database server are used. What is counted is counted since the opening.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionFigures {
     /// Connections that are open or being opened now.
     pub open: u32,
@@ -112,10 +115,8 @@ pub struct ConnectionFigures {
     pub idle: u32,
     /// Calls that wait for a connection now.
     pub waiting: u32,
-    /// How often a connection was waited for, however shortly.
-    pub waits: u64,
-    /// How long in all, also in vain.
-    pub waited: std::time::Duration,
+    /// For how many microseconds a connection was waited for, however shortly, also in vain.
+    pub waits: Distribution,
     /// How often in vain.
     pub refused: u64,
 }
@@ -511,6 +512,9 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// Waits until every node decides with all changes that were committed before this call. Every method that changes a
     /// configuration has done so when it answers, also where it has found nothing left to change.
     async fn settle(&self) -> Result<(), StoreError>;
+
+    /// How this node stands among others; no I/O.
+    fn condition(&self) -> Condition;
 
     /// Proves that the database answers a read and takes a write.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -1,7 +1,7 @@
 //! Expiry at the very second, and time that never runs back.
 
 use countermark_core::DenyReason;
-use countermark_domain::{Draft, Expiry, NotReady};
+use countermark_domain::{Draft, Expiry, Missing, NotReady};
 
 use crate::installation::{Installation, START, at, get, image_url, link};
 
@@ -41,7 +41,9 @@ async fn a_clock_set_back_by_more_than_a_minute_makes_the_service_not_ready() {
     here.clock.set(START + 940);
     assert!(here.service.ready().await.is_ok(), "a minute is tolerated");
     here.clock.set(START + 939);
-    assert!(matches!(here.service.ready().await, Err(NotReady::ClockStepBack(61))));
+    assert!(
+        matches!(here.service.ready().await, Err(NotReady { missing }) if matches!(missing[..], [Missing::Clock(61)]))
+    );
     here.clock.set(START + 1000);
     assert!(here.service.ready().await.is_ok());
 }
@@ -53,10 +55,12 @@ async fn the_store_is_tried_once_a_second_however_many_ask_whether_it_is_ready()
     here.service.shut_down().await;
     assert!(here.service.ready().await.is_ok(), "within the second the last result holds");
     here.clock.advance(1);
-    assert!(matches!(here.service.ready().await, Err(NotReady::Store(_))));
+    assert!(
+        matches!(here.service.ready().await, Err(NotReady { missing }) if matches!(missing[..], [Missing::Database(_)]))
+    );
     here.clock.set(START - 30);
     assert!(
-        matches!(here.service.ready().await, Err(NotReady::Store(_))),
+        matches!(here.service.ready().await, Err(NotReady { missing }) if matches!(missing[..], [Missing::Database(_)])),
         "a clock set back holds nothing up"
     );
 }

@@ -1,6 +1,7 @@
 //! `countermark doctor`.
 
 mod database;
+mod nodes;
 
 use std::fs::{OpenOptions, TryLockError};
 use std::path::Path;

@@ -4,6 +4,7 @@
 
 mod installation;
 mod moving;
+mod nodes;
 mod over_http;
 mod postgres;
 mod process;

@@ -132,6 +132,15 @@ impl Server {
         request.call().unwrap().status().as_u16()
     }
 
+    /// The body of the answer to a GET with this key.
+    pub fn get(&self, key: &str, path: &str) -> String {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+        let request =
+            agent.get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {key}"));
+        request.call().unwrap().into_body().read_to_string().unwrap()
+    }
+
     /// The answer to a POST with this key.
     pub fn post(&self, key: &str, path: &str, body: &Value) -> Value {
         let agent: ureq::Agent =

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bad_input;
+mod health;
 mod installation;
 mod legacy;
 #[path = "../../../../tests/legacy_signer.rs"]

@@ -295,6 +295,12 @@ async fn figures_hold_every_bucket_and_the_uses_in_theirs() {
     let last = items.last().unwrap();
     assert_eq!((&last["uses"], &last["refusals"]), (&json!(1), &json!(2)));
     assert_eq!(last["byCode"], json!({"ALLOWED": 1, "LIMIT_REACHED": 2}));
+    let alone = json!({
+        "live": 1,
+        "lease": null,
+        "revocation": {"boundMillis": null, "p50Millis": null, "p99Millis": null, "count": 0}
+    });
+    assert_eq!(stats["nodes"], alone, "on SQLite nobody waits for anybody");
 }
 
 #[actix_web::test]

@@ -3,7 +3,9 @@
 CREATE TABLE changes (
     position  BIGINT PRIMARY KEY, -- the number that installation.change_position had after it
     tokens    TEXT,               -- the tokens that are no longer what they were, by spaces; NULL = too many to name
-    digests   TEXT NOT NULL       -- the digests that find a token which they did not find before, in hexadecimal, by spaces
+    digests   TEXT NOT NULL,      -- the digests that find a token which they did not find before, in hexadecimal, by spaces
+    at_millis BIGINT NOT NULL     -- milliseconds since 1970-01-01 UTC when it was written, a moment before its commit
+              DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 );
 
 -- The nodes that may hold a read lease.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use countermark_domain::histogram::{Histogram, MICROS};
 use countermark_domain::store::ConnectionFigures;
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, PgConnection, PgPool, Postgres};
@@ -21,8 +22,7 @@ pub(super) struct Lender {
     pub bounds: Bounds,
     pub suspicion: Arc<Suspicion>,
     waiting: AtomicU32,
-    waits: AtomicU64,
-    waited_micros: AtomicU64,
+    waits: Histogram,
     refused: AtomicU64,
 }
 
@@ -33,8 +33,7 @@ impl Lender {
             bounds,
             suspicion,
             waiting: AtomicU32::default(),
-            waits: AtomicU64::default(),
-            waited_micros: AtomicU64::default(),
+            waits: Histogram::new(MICROS),
             refused: AtomicU64::default(),
         }
     }
@@ -47,9 +46,7 @@ impl Lender {
         };
         let begin = Instant::now();
         let connection = self.pool.acquire().await;
-        let waited = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.waits.fetch_add(1, Ordering::Relaxed);
-        self.waited_micros.fetch_add(waited, Ordering::Relaxed);
+        self.waits.note_time(begin.elapsed());
         match connection {
             Ok(connection) => Ok(Lent {
                 connection: Some(connection),
@@ -73,8 +70,7 @@ impl Lender {
             open: self.pool.size(),
             idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
             waiting: self.waiting.load(Ordering::Relaxed),
-            waits: self.waits.load(Ordering::Relaxed),
-            waited: Duration::from_micros(self.waited_micros.load(Ordering::Relaxed)),
+            waits: self.waits.distribution(),
             refused: self.refused.load(Ordering::Relaxed),
         }
     }

@@ -35,14 +35,22 @@ pub(super) async fn note(transaction: &mut Transaction, change: &Change) -> Resu
     Ok(())
 }
 
+/// A change, and when it was written.
+pub(super) struct Logged {
+    pub change: Change,
+    /// By the database's clock, since 1970-01-01 UTC; a moment before its commit.
+    pub at_millis: u64,
+}
+
 /// Every change after `applied`, up to the last; `None` if they are not all known one by one.
 pub(super) async fn after(
     connection: &mut PgConnection,
     applied: Position,
     last: Position,
-) -> Result<Option<Vec<Change>>, Failure> {
+) -> Result<Option<Vec<Logged>>, Failure> {
     let changes = since(connection, applied).await?;
-    let is_whole = |changes: &Vec<Change>| changes.last().map_or(applied, |change| change.position) == last;
+    let is_whole =
+        |changes: &Vec<Logged>| changes.last().map_or(applied, |last| last.change.position) == last;
     Ok(changes.filter(is_whole))
 }
 
@@ -51,19 +59,20 @@ pub(super) async fn after(
 pub(super) async fn since(
     connection: &mut PgConnection,
     applied: Position,
-) -> Result<Option<Vec<Change>>, Failure> {
-    let rows =
-        sqlx::query("SELECT position, tokens, digests FROM changes WHERE position > $1 ORDER BY position")
-            .bind(signed(applied.0))
-            .fetch_all(connection)
-            .await?;
-    let changes: Option<Vec<Change>> = rows.iter().map(change).collect::<Result<_, StoreError>>()?;
-    let is_next = |(index, change): (u64, &Change)| change.position.0 == applied.0 + 1 + index;
+) -> Result<Option<Vec<Logged>>, Failure> {
+    let rows = sqlx::query(
+        "SELECT position, tokens, digests, at_millis FROM changes WHERE position > $1 ORDER BY position",
+    )
+    .bind(signed(applied.0))
+    .fetch_all(connection)
+    .await?;
+    let changes: Option<Vec<Logged>> = rows.iter().map(logged).collect::<Result<_, StoreError>>()?;
+    let is_next = |(index, logged): (u64, &Logged)| logged.change.position.0 == applied.0 + 1 + index;
     Ok(changes.filter(|changes| (0..).zip(changes).all(is_next)))
 }
 
 /// `None` for one whose tokens are too many to name.
-fn change(row: &PgRow) -> Result<Option<Change>, StoreError> {
+fn logged(row: &PgRow) -> Result<Option<Logged>, StoreError> {
     let reader = Reader::new(row, "changes", "position");
     let position = Position(reader.unsigned("position")?);
     let Some(tokens) = reader.optional::<&str>("tokens")? else { return Ok(None) };
@@ -71,11 +80,12 @@ fn change(row: &PgRow) -> Result<Option<Change>, StoreError> {
     let digests = reader.column::<&str>("digests")?.split_whitespace();
     let digest = |text| from_hex(text)?.try_into().ok().map(ValueDigest);
     let values = digests.map(digest).collect::<Option<_>>();
-    Ok(Some(Change {
+    let change = Change {
         position,
         tokens: tokens.map_err(|_| reader.corrupt("tokens"))?,
         values: values.ok_or_else(|| reader.corrupt("digests"))?,
-    }))
+    };
+    Ok(Some(Logged { change, at_millis: reader.unsigned("at_millis")? }))
 }
 
 /// Removes what every node has taken in.

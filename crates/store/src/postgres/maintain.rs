@@ -1,12 +1,17 @@
 //! What the command line does with a database besides serving it.
 
+use std::time::Duration;
+
+use countermark_domain::store::StoreError;
+use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection};
 
 use super::connect::PostgresUrl;
 use super::{installation, migrate, unavailable};
 use crate::marks::MARKED_SCHEMA;
+use crate::row::Reader;
 use crate::vault::Seals;
-use crate::{Facts, Migrated, OpenError};
+use crate::{Facts, Migrated, NodeFacts, OpenError};
 
 /// Brings the schema up to this version; several may try at once.
 pub(crate) async fn migrate(url: &PostgresUrl) -> Result<Migrated, OpenError> {
@@ -41,9 +46,40 @@ pub(crate) async fn check(url: &PostgresUrl) -> Result<Facts, OpenError> {
         is_half_filled: marks.as_ref().is_some_and(|marks| marks.filling.is_some()),
         departure: marks.and_then(|marks| marks.departure),
         engine_version: version(&mut connection).await?,
+        nodes: if schema < NODES_SCHEMA { Vec::new() } else { nodes(&mut connection).await? },
+        position: if schema == 0 { 0 } else { number(&mut connection, POSITION).await? },
     };
     connection.close().await.map_err(unavailable)?;
     Ok(facts)
+}
+
+/// The migration that has made the table of nodes.
+const NODES_SCHEMA: u32 = 6;
+
+/// There is no row before the first start.
+const POSITION: &str = "SELECT coalesce(max(change_position), 0)::bigint FROM installation";
+
+async fn nodes(connection: &mut PgConnection) -> Result<Vec<NodeFacts>, OpenError> {
+    let rows = sqlx::query(
+        "SELECT id, name, lease_millis, renewed_at, acknowledged,
+                greatest(extract(epoch FROM clock_timestamp())::bigint - renewed_at, 0) AS renewed_ago
+         FROM nodes ORDER BY name, id",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(unavailable)?;
+    let read = |row: &PgRow| {
+        let reader = Reader::new(row, "nodes", "id");
+        Ok(NodeFacts {
+            id: reader.column("id")?,
+            name: reader.column("name")?,
+            lease: Duration::from_millis(reader.unsigned("lease_millis")?),
+            renewed_at: reader.unsigned("renewed_at")?,
+            renewed_ago: Duration::from_secs(reader.unsigned("renewed_ago")?),
+            acknowledged: reader.unsigned("acknowledged")?,
+        })
+    };
+    Ok(rows.iter().map(read).collect::<Result<_, StoreError>>()?)
 }
 
 /// What there is to know of the master key of an installation, which may be in use.

@@ -38,15 +38,17 @@ mod token;
 mod told;
 mod transaction;
 mod upload;
+mod vitals;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_domain::lease::{BootClock, SystemBootClock};
 use countermark_domain::store::{
-    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, ConnectionFigures, HourlyDecisions, HourlyUse,
-    IdempotencyKey, Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot,
-    Statistics, Store, StoreError, UseOutcome, UseRequest,
+    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, Condition, ConnectionFigures, HourlyDecisions,
+    HourlyUse, IdempotencyKey, Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed,
+    Snapshot, Statistics, Store, StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
@@ -63,6 +65,7 @@ use self::node::Node;
 use self::thread::StoreThread;
 use self::told::Told;
 use self::transaction::{Transaction, Transactions};
+use self::vitals::Vitals;
 use crate::row::{Reader, signed};
 use crate::vault::Vault;
 use crate::verdict::Verdict;
@@ -73,6 +76,7 @@ pub(crate) struct PostgresStore {
     thread: StoreThread,
     transactions: Arc<Transactions>,
     acknowledgements: Arc<Acknowledgements>,
+    vitals: Arc<Vitals>,
     /// Ends the following of changes.
     stop: Arc<Notify>,
     lane: Arc<Lane>,
@@ -98,9 +102,9 @@ impl PostgresStore {
         let (thread, transactions) =
             StoreThread::start(move || Transactions::new(&made_of, told, channel)).await?;
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&node.id), url.lease()));
-        let lane = Arc::new(Lane::new(url.clone()));
+        let (vitals, lane) = (Arc::clone(&node.vitals), Arc::new(Lane::new(url.clone())));
         let (stop, vault) = (Arc::default(), Arc::new(vault));
-        let store = Self { thread, transactions, acknowledgements, stop, lane, vault };
+        let store = Self { thread, transactions, acknowledgements, vitals, stop, lane, vault };
         store.follow(node, url.clone()).await?;
         Ok(store)
     }
@@ -438,6 +442,11 @@ impl Store for PostgresStore {
             .await
     }
 
+    fn condition(&self) -> Condition {
+        let sharing = self.vitals.sharing(SystemBootClock.now(), self.acknowledgements.waits());
+        Condition::Shared(Box::new(sharing))
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         // Found, the row has been read. The same number written again is a record in the log all the same.
         self.write(async |transaction| {
@@ -455,10 +464,11 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
-        let (stop, lane) = (self.stop.clone(), self.lane.clone());
+        let (stop, lane, vitals) = (self.stop.clone(), self.lane.clone(), self.vitals.clone());
         let closed = self.thread.run(async move || {
             stop.notify_one();
             node::end_lease(&transactions.told);
+            vitals.leave();
             // Otherwise the others wait for its lease once more.
             let _ = acknowledgements.leave(&transactions).await;
             lane.close().await;

@@ -16,11 +16,13 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::acknowledge::Acknowledgements;
+use super::acknowledge::{Acknowledgements, sightings};
 use super::connect::PostgresUrl;
 use super::failure::Failure;
+use super::log::Logged;
 use super::transaction::Transactions;
 use super::unavailable;
+use super::vitals::Vitals;
 use super::{log, told::Told};
 use crate::OpenError;
 use crate::row::signed;
@@ -42,6 +44,7 @@ const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 /// Who this node is, and how far it has followed the changes.
 pub(super) struct Node {
     pub id: Arc<str>,
+    pub vitals: Arc<Vitals>,
     name: String,
     length: Duration,
     applied: Position,
@@ -64,9 +67,12 @@ impl Node {
             .map_err(unavailable)?;
         let system = rustix::system::uname();
         let host = system.nodename().to_string_lossy().into_owned();
+        let id: Arc<str> = new_id(fill_random).into();
+        let name = format!("{host}:{}", std::process::id());
         Ok(Self {
-            id: new_id(fill_random).into(),
-            name: format!("{host}:{}", std::process::id()),
+            vitals: Arc::new(Vitals::new(Arc::clone(&id), name.clone(), lease)),
+            id,
+            name,
             length: lease,
             applied: Position(position.unsigned_abs()),
             renewals: 0,
@@ -84,8 +90,9 @@ impl Node {
             .fetch_one(&mut *transaction)
             .await?;
         let position = Position(position.unsigned_abs());
+        let mut written = None;
         if position != self.applied {
-            self.take_in(&mut transaction, position, told).await?;
+            written = self.take_in(&mut transaction, position, told).await?;
         }
         self.renewals += 1;
         let asked = self.clock.now();
@@ -94,7 +101,10 @@ impl Node {
         self.renewed = sent;
         // The time was read somewhere between: taken as early, it is never behind the database's.
         let time = (database_millis, asked);
-        told.listener.renewed(Renewal { until: lease_end(sent, self.length), time: Some(time) });
+        let until = lease_end(sent, self.length);
+        told.listener.renewed(Renewal { until, time: Some(time) });
+        self.vitals.took_in(position, written.map(|written| (written, database_millis)));
+        self.vitals.renewed(sent, until);
         Ok(())
     }
 
@@ -102,34 +112,41 @@ impl Node {
     async fn catch_up(&mut self, connection: &mut PgConnection, told: &Told) -> Result<(), Failure> {
         // What cannot be read one by one is left to the next renewal, which knows the last position.
         let Some(changes) = log::since(connection, self.applied).await? else { return Ok(()) };
-        let Some(last) = changes.last().map(|change| change.position) else { return Ok(()) };
-        changes.iter().for_each(|change| told.tell(change));
+        let Some(last) = changes.last().map(|last| last.change.position) else { return Ok(()) };
+        let written = tell(told, &changes);
         self.applied = last;
-        sqlx::query("UPDATE nodes SET acknowledged = $2 WHERE id = $1")
-            .bind(&*self.id)
-            .bind(signed(last.0))
-            .execute(connection)
-            .await?;
+        let database_millis: Option<i64> = sqlx::query_scalar(
+            "UPDATE nodes SET acknowledged = $2 WHERE id = $1
+             RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        )
+        .bind(&*self.id)
+        .bind(signed(last.0))
+        .fetch_optional(connection)
+        .await?;
+        self.vitals.took_in(last, written.zip(database_millis.map(i64::unsigned_abs)));
         Ok(())
     }
 
+    /// When the last change was written that had not been told before, by the database's clock in milliseconds; `None`
+    /// also where changes are not known one by one.
     async fn take_in(
         &mut self,
         connection: &mut PgConnection,
         position: Position,
         told: &Told,
-    ) -> Result<(), Failure> {
-        match log::after(connection, self.applied, position).await? {
-            Some(changes) => changes.iter().for_each(|change| told.tell(change)),
+    ) -> Result<Option<u64>, Failure> {
+        let written = match log::after(connection, self.applied, position).await? {
+            Some(changes) => tell(told, &changes),
             None => {
                 if position < self.applied {
                     tracing::warn!(?position, applied = ?self.applied, "the database has gone back in time");
                 }
                 told.listener.lost_track(position);
+                None
             }
-        }
+        };
         self.applied = position;
-        Ok(())
+        Ok(written)
     }
 
     /// The database's time in milliseconds. The number of renewals is this node's own count, so that it never repeats.
@@ -160,14 +177,21 @@ impl Node {
         acknowledgements: Arc<Acknowledgements>,
     ) {
         let wake = Arc::new(Notify::new());
-        let mut listening = transactions.channel().map(|channel| listen(url.clone(), channel, wake.clone()));
+        let vitals = Arc::clone(&self.vitals);
+        let listen = || {
+            let channel = transactions.channel()?;
+            Some(listen(url.clone(), channel, wake.clone(), vitals.clone()))
+        };
+        let mut listening = listen();
         let mut connection = None;
         let mut tidied = self.clock.now();
+        let mut looked = BootTime::default();
         loop {
             let renewed =
                 timeout(self.length, self.beat(&mut connection, &url, &transactions.told, &wake)).await;
             if !matches!(renewed, Ok(Ok(()))) {
-                tracing::warn!(failure = ?renewed, "the read lease could not be renewed");
+                tracing::debug!(failure = ?renewed, "the read lease could not be renewed");
+                self.vitals.not_renewed(self.clock.now(), &renewed);
                 // It may hang in the middle of an exchange.
                 connection = None;
                 if let Some(listening) = &listening {
@@ -177,12 +201,30 @@ impl Node {
                 continue;
             }
             if listening.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) {
-                listening = transactions.channel().map(|channel| listen(url.clone(), channel, wake.clone()));
+                listening = listen();
+            }
+            if self.clock.now().since(looked) >= self.length {
+                looked = self.clock.now();
+                self.look_around(&mut connection).await;
             }
             if self.clock.now().since(tidied) > TIDY_EVERY {
                 tidied = self.clock.now();
                 acknowledgements.tidy(&transactions, REMEMBERED).await;
             }
+        }
+    }
+
+    /// Sees who else is there, for people only.
+    async fn look_around(&self, connection: &mut Option<PgConnection>) {
+        let Some(open) = connection else { return };
+        let seen = timeout(self.length / RENEWALS_PER_LEASE, sightings(open)).await;
+        match seen {
+            Ok(Ok(seen)) => {
+                let others = seen.into_iter().map(|seen| seen.sighting).filter(|it| *it.node != *self.id);
+                let neighbours = others.collect();
+                self.vitals.saw(neighbours, self.clock.now());
+            }
+            _ => *connection = None,
         }
     }
 
@@ -210,14 +252,31 @@ impl Node {
     }
 }
 
+/// Tells of changes; when the last was written that had not been told before.
+fn tell(told: &Told, changes: &[Logged]) -> Option<u64> {
+    let mut written = None;
+    for Logged { change, at_millis } in changes {
+        if told.tell(change) {
+            written = Some(*at_millis);
+        }
+    }
+    written
+}
+
 /// Wakes up the node whenever the database says that there is a change; ends when the connection does.
-fn listen(url: PostgresUrl, channel: Arc<str>, wake: Arc<Notify>) -> tokio::task::JoinHandle<()> {
+fn listen(
+    url: PostgresUrl,
+    channel: Arc<str>,
+    wake: Arc<Notify>,
+    vitals: Arc<Vitals>,
+) -> tokio::task::JoinHandle<()> {
     tokio::task::spawn_local(async move {
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(url.options());
         let listened = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.ignore_pool_close_event(true);
             listener.listen(&channel).await?;
+            let _woken_up = vitals.woken_up();
             // Something may have come before.
             wake.notify_one();
             while listener.try_recv().await?.is_some() {

@@ -21,11 +21,11 @@ impl Told {
         Self { listener, positions: Mutex::default() }
     }
 
-    /// Tells of a committed change unless it has been told.
-    pub(super) fn tell(&self, change: &Change) {
+    /// Tells of a committed change unless it has been told; whether it has done so now.
+    pub(super) fn tell(&self, change: &Change) -> bool {
         let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
         if !positions.insert(change.position) {
-            return;
+            return false;
         }
         let first = positions.first().copied().unwrap_or_default();
         if first.0 + REMEMBERED < change.position.0 {
@@ -33,5 +33,6 @@ impl Told {
         }
         // Before the lock is given back: whoever finds that it was told can rely on it.
         self.listener.changed(change);
+        true
     }
 }

@@ -65,6 +65,8 @@ pub(crate) async fn check(path: &Path) -> Result<Facts, OpenError> {
         is_half_filled: marks.as_ref().is_some_and(|marks| marks.filling.is_some()),
         departure: marks.and_then(|marks| marks.departure),
         engine_version: text(&mut connection, "SELECT 'SQLite ' || sqlite_version()").await?,
+        nodes: Vec::new(),
+        position: if schema == 0 { 0 } else { number(&mut connection, POSITION).await? },
     };
     connection.close().await.map_err(unavailable)?;
     Ok(facts)
@@ -92,6 +94,9 @@ pub(crate) async fn problems(connection: &mut SqliteConnection) -> Result<Vec<St
     }
     Ok(problems)
 }
+
+/// There is no row before the first start.
+const POSITION: &str = "SELECT coalesce(max(change_position), 0) FROM installation";
 
 async fn number(connection: &mut SqliteConnection, query: &'static str) -> Result<u64, OpenError> {
     let number: i64 = sqlx::query_scalar(query).fetch_one(connection).await.map_err(unavailable)?;

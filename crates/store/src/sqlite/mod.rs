@@ -32,9 +32,9 @@ use async_trait::async_trait;
 use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::lease::{BootTime, Renewal};
 use countermark_domain::store::{
-    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
-    Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
-    StoreError, UseOutcome, UseRequest,
+    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, Condition, HourlyDecisions, HourlyUse,
+    IdempotencyKey, Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot,
+    Statistics, Store, StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{ConnectOptions, SqlitePool};
 use tokio::sync::Notify;
@@ -281,6 +281,10 @@ impl Store for SqliteStore {
 
     async fn settle(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn condition(&self) -> Condition {
+        Condition::Alone
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use countermark_domain::cache::Cache;
 use countermark_domain::clock::{FixedClock, Timekeeper};
 use countermark_domain::rng::SeededRng;
 use countermark_domain::store::Position;
-use countermark_domain::{Answer, BATCH, Credential, DomainError, Facts, NotReady, Question, Service};
+use countermark_domain::{Answer, BATCH, Credential, DomainError, Facts, Missing, Question, Service};
 use countermark_store::Settings;
 
 use super::*;
@@ -90,7 +90,8 @@ async fn while_the_server_stands_still_all_uses_are_answered_in_their_own_time_a
         });
     }
     let begin = Instant::now();
-    assert!(matches!(service.ready().await, Err(NotReady::Store(_))));
+    let not_ready = service.ready().await.unwrap_err();
+    assert!(matches!(not_ready.missing[0], Missing::Database(_)), "{not_ready}");
     assert!(begin.elapsed() < ANSWERED, "{:?}", begin.elapsed());
     let longest = tasks.join_all().await.into_iter().max().unwrap();
     assert!(longest < ANSWERED + Duration::from_secs(1), "{longest:?}");

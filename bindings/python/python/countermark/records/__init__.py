@@ -2,7 +2,14 @@
 
 from countermark.records.decisions import ExplainedStep, Explanation, Introspection, Question
 from countermark.records.extra import ImageUrlExtra, Notify, SecretVersion, UploadExtra
-from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
+from countermark.records.figures import (
+    AuditEntry,
+    NodeLease,
+    Nodes,
+    RevocationWaits,
+    StatsBucket,
+    UsageBucket,
+)
 from countermark.records.notifications import (
     Notification,
     NotificationAttempt,
@@ -22,6 +29,8 @@ __all__ = [
     "ImageUrlExtra",
     "Introspection",
     "Issued",
+    "NodeLease",
+    "Nodes",
     "Notification",
     "NotificationAttempt",
     "NotificationDetails",
@@ -30,6 +39,7 @@ __all__ = [
     "NotifySettings",
     "Question",
     "RevealedValue",
+    "RevocationWaits",
     "SecretVersion",
     "StatsBucket",
     "TokenRecord",

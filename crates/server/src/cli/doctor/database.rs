@@ -7,7 +7,7 @@ use countermark_domain::clock::{Clock, SystemClock, TOLERATED_STEP_BACK_SECONDS}
 use countermark_domain::store::Position;
 use countermark_store::{Facts, Location, OpenError, Settings};
 
-use super::Findings;
+use super::{Findings, nodes};
 use crate::cli::{block_on, system_rng};
 use crate::config::Config;
 use crate::installation::fill_random;
@@ -32,6 +32,9 @@ pub(super) fn examine(config: &Config, location: &Location, is_running: bool, fi
     };
     soundness(&shown, &facts, findings);
     schema(&facts, findings);
+    if matches!(location, Location::Postgres(_)) {
+        nodes::examine(&facts, findings);
+    }
     if copies(&facts, findings) {
         return;
     }

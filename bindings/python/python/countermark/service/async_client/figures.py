@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
+from countermark.records.figures import AuditEntry, Nodes, StatsBucket, UsageBucket
 from countermark.service.arguments import Duration, Instant
 from countermark.service.async_client.core import AsyncCore
 from countermark.service.operations import figures
@@ -51,6 +51,14 @@ class AsyncFigureMethods(AsyncCore):
             ServiceError: the service could not tell.
         """
         return await self._send(figures.stats(start=start, end=end, step=step))
+
+    async def nodes(self) -> Nodes:
+        """The nodes of the installation, as the answering one sees them. Needs ``tokens:read``, unbound.
+
+        Raises:
+            ServiceError: the service could not tell.
+        """
+        return await self._send(figures.nodes())
 
     def audit(
         self,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
+from countermark.records.figures import AuditEntry, Nodes, StatsBucket, UsageBucket
 from countermark.service.arguments import Duration, Instant
 from countermark.service.client.core import Core
 from countermark.service.operations import figures
@@ -53,6 +53,14 @@ class FigureMethods(Core):
             ServiceError: the service could not tell.
         """
         return self._send(figures.stats(start=start, end=end, step=step))
+
+    def nodes(self) -> Nodes:
+        """The nodes of the installation, as the answering one sees them. Needs ``tokens:read``, unbound.
+
+        Raises:
+            ServiceError: the service could not tell.
+        """
+        return self._send(figures.nodes())
 
     def audit(
         self,

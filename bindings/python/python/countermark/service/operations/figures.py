@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from countermark.records.figures import AuditEntry, StatsBucket, UsageBucket
+from countermark.records.figures import AuditEntry, Nodes, StatsBucket, UsageBucket
 from countermark.records.page import Page, page_of
 from countermark.records.shape import Members
 from countermark.service.arguments import Duration, Instant, duration, handle, instant
 from countermark.service.call import Call, call, reading
 
-__all__ = ["audit_page", "stats", "usage"]
+__all__ = ["audit_page", "nodes", "stats", "usage"]
 
 
 def usage(
@@ -26,6 +26,11 @@ def stats(
     """`GET /v1/stats`."""
     shape = reading(lambda found: Members(found).items("items", StatsBucket.from_json))
     return call("GET", "/v1/stats", shape, query=span(start, end, step))
+
+
+def nodes() -> Call[Nodes]:
+    """`GET /v1/stats`, for what it says of nodes."""
+    return call("GET", "/v1/stats", reading(lambda found: Members(found).read("nodes", Nodes.from_json)))
 
 
 def audit_page(**filters: str | int | None) -> Call[Page[AuditEntry]]:
