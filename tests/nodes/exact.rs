@@ -1,0 +1,225 @@
+//! Uses of one token on nine nodes at once: exactly the limit is granted, and every node and the database count the same.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use countermark_tests::{
+    Answer, Client, Cluster, Database, burst, in_parallel, request, upload_question, url_question,
+};
+use serde_json::{Value, json};
+
+use crate::{alone, cluster};
+
+const NODES: usize = 9;
+/// Kept connections to each node.
+const CLIENTS: usize = 4;
+
+#[test]
+fn nine_nodes_grant_together_exactly_the_limit() {
+    let _alone = alone();
+    let (cluster, database) = cluster(NODES);
+    let mut admins = cluster.admins();
+    for limit in [1, 7, 100] {
+        let (id, value) = admins[0].issue_upload(Some(limit));
+        let granted = contest(&cluster, &upload_question(&value), 60);
+        assert_counted(&mut admins, &database, &id, limit, granted);
+        let (id, url) = admins[1].issue_link(Some(limit));
+        let granted = contest(&cluster, &url_question(&url), 60);
+        assert_counted(&mut admins, &database, &id, limit, granted);
+    }
+    let (id, value) = admins[2].issue_upload(Some(2000));
+    let mut granted = 0;
+    // In the first of these contests nobody is refused.
+    for _ in 0..3 {
+        granted += contest(&cluster, &upload_question(&value), 25);
+        assert_counted(&mut admins, &database, &id, 2000, granted);
+    }
+    assert_eq!(granted, 2000, "2700 were asked for");
+}
+
+/// Every client asks so many times; how many uses were granted in all.
+fn contest(cluster: &Cluster, question: &Value, times: usize) -> u64 {
+    let callers: Arc<Vec<_>> = Arc::new(callers(cluster));
+    let question = question.clone();
+    let granted = in_parallel(NODES * CLIENTS, move |number| {
+        let (address, key) = &callers[number % NODES];
+        let mut client = Client::new(*address, key);
+        let codes = (0..times).map(|_| client.authorize(&question));
+        let granted = codes.filter(|code| {
+            assert!(matches!(code.as_str(), "ALLOWED" | "LIMIT_REACHED"), "{code}");
+            code == "ALLOWED"
+        });
+        granted.count() as u64
+    });
+    granted.iter().sum()
+}
+
+fn callers(cluster: &Cluster) -> Vec<(SocketAddr, String)> {
+    cluster.nodes.iter().map(|node| (node.address(), node.admin_key().to_owned())).collect()
+}
+
+/// What was granted is what the database and every node say to be used, at once; it is all of the limit unless too little
+/// was asked for.
+fn assert_counted(admins: &mut [Client], database: &Database, id: &str, limit: u64, granted: u64) {
+    assert!(granted <= limit, "{granted} of {limit}");
+    assert_eq!(database.used(id), granted, "limit {limit}");
+    for (node, admin) in admins.iter_mut().enumerate() {
+        let view = admin.view(id);
+        let counted = (view["used"].as_u64(), view["remaining"].as_u64());
+        assert_eq!(counted, (Some(granted), Some(limit - granted)), "node {node}");
+    }
+}
+
+#[test]
+fn bursts_over_nine_nodes_are_granted_exactly_the_limit() {
+    let _alone = alone();
+    let (cluster, database) = cluster(NODES);
+    let mut admins = cluster.admins();
+    for (round, (limit, clients)) in
+        [(1, 72), (7, 72), (100, 72), (1, 180), (7, 180), (100, 180)].repeat(2).into_iter().enumerate()
+    {
+        let (id, value) = admins[round % NODES].issue_upload(Some(limit));
+        let question = upload_question(&value);
+        let batch = json!({"items": vec![question.clone(); 3]});
+        // Every third request is a batch of three.
+        let requests = (0..clients).map(|number| match number % 3 {
+            0 => ("/v1/authorize/batch", &batch),
+            _ => ("/v1/authorize", &question),
+        });
+        let granted = allowed(&burst(&spread(&cluster, requests)));
+        let asked = clients + 2 * clients / 3;
+        assert_eq!(granted, limit.min(asked), "of {asked} uses under limit {limit}");
+        assert_counted(&mut admins, &database, &id, limit, granted);
+    }
+}
+
+#[test]
+fn uses_that_cost_three_are_granted_whole_or_not_at_all() {
+    let _alone = alone();
+    let (cluster, database) = cluster(NODES);
+    let mut admins = cluster.admins();
+    for (limit, whole) in [(1, 0), (7, 2), (100, 33)] {
+        let (id, value) = admins[0].issue_upload(Some(limit));
+        let mut question = upload_question(&value);
+        question["cost"] = json!(3);
+        let answers = burst(&spread(&cluster, vec![("/v1/authorize", &question); 72]));
+        assert_eq!(allowed(&answers), whole, "limit {limit}");
+        assert_counted(&mut admins, &database, &id, limit, 3 * whole);
+        question["cost"] = json!(limit - 3 * whole);
+        assert_eq!(admins[8].authorize(&question), "ALLOWED", "the rest is there for who asks for no more");
+        assert_counted(&mut admins, &database, &id, limit, limit);
+    }
+}
+
+#[test]
+fn an_idempotency_key_is_one_use_on_whatever_nodes_it_is_repeated() {
+    let _alone = alone();
+    let (cluster, database) = cluster(NODES);
+    let mut admins = cluster.admins();
+    let (id, value) = admins[0].issue_upload(Some(20));
+    for round in 0..8 {
+        let mut question = upload_question(&value);
+        question["idempotencyKey"] = json!(format!("round-{round}"));
+        if round % 2 == 0 {
+            assert_eq!(admins[round].authorize(&question), "ALLOWED");
+            for admin in &mut admins {
+                assert_eq!(admin.authorize(&question), "ALLOWED", "a repetition is answered alike");
+            }
+        } else {
+            let answers = burst(&spread(&cluster, vec![("/v1/authorize", &question); 45]));
+            assert!(allowed(&answers) >= 1);
+        }
+        question["request"]["bytes"] = json!(1);
+        let other = admins[NODES - 1].try_authorize(&question).unwrap();
+        assert_eq!(other.status, 422, "another request under the same key: {}", other.text());
+        assert_counted(&mut admins, &database, &id, 20, round as u64 + 1);
+    }
+    let token = json!({"type": "upload", "owner": "once", "limit": 3});
+    let callers = callers(&cluster);
+    let issued = in_parallel(NODES, move |node| {
+        let mut admin = Client::new(callers[node].0, &callers[node].1);
+        admin.try_call("POST", "/v1/access-tokens", &[("idempotency-key", "once")], Some(&token)).unwrap()
+    });
+    let values: Vec<_> = issued
+        .iter()
+        .filter(|answer| answer.status == 201)
+        .map(|answer| answer.json()["value"].clone())
+        .collect();
+    assert!(!values.is_empty() && values.iter().all(|value| *value == values[0]), "one and the same");
+    assert!(issued.iter().all(|answer| matches!(answer.status, 201 | 409)));
+    let list = admins[3].call("GET", "/v1/access-tokens?owner=once", None).json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn uploads_end_on_other_nodes_than_they_began_on_and_end_once() {
+    let _alone = alone();
+    let (cluster, database) = cluster(3);
+    let mut admins = cluster.admins();
+    let (id, value) = admins[0].issue_upload(Some(100));
+    let mut spent = 0;
+    for round in 0..12 {
+        let [a, b, c] = [round % 3, (round + 1) % 3, (round + 2) % 3];
+        let upload = begin(&mut admins[a], &value);
+        assert_counted(&mut admins, &database, &id, 100, spent + 1);
+        let [complete, abort] = ["complete", "abort"].map(|verb| format!("/v1/uploads/{upload}/{verb}"));
+        let result = json!({"result": {"bytes": 5}});
+        if round % 2 == 0 {
+            assert_eq!(admins[b].call("POST", &complete, Some(&result)).status, 200);
+            assert_eq!(admins[c].call("POST", &complete, Some(&result)).status, 200, "the same call again");
+            assert_eq!(admins[c].call("POST", &abort, None).code(), "UPLOAD_CLOSED");
+            spent += 1;
+        } else {
+            assert_eq!(admins[b].call("POST", &abort, None).status, 200);
+            assert_eq!(admins[c].call("POST", &abort, None).status, 200, "the same call again");
+            assert_eq!(admins[c].call("POST", &complete, Some(&result)).code(), "UPLOAD_CLOSED");
+        }
+        assert_counted(&mut admins, &database, &id, 100, spent);
+    }
+    for round in 0..20 {
+        let upload = begin(&mut admins[round % 3], &value);
+        let bodies = [("complete", json!({"result": {"bytes": 5}})), ("abort", json!({}))]
+            .map(|(verb, body)| (format!("/v1/uploads/{upload}/{verb}"), body));
+        let ends = bodies.iter().map(|(path, body)| (path.as_str(), body));
+        let statuses: Vec<_> = burst(&spread(&cluster, ends)).iter().map(|answer| answer.status).collect();
+        assert!(matches!(statuses[..], [200, 409] | [409, 200]), "one of both ends it: {statuses:?}");
+        spent += u64::from(statuses[0] == 200);
+        assert_counted(&mut admins, &database, &id, 100, spent);
+    }
+}
+
+fn begin(admin: &mut Client, value: &str) -> String {
+    let answer = admin.call("POST", "/v1/uploads", Some(&json!({"value": value})));
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Each request to the next node.
+fn spread<'a>(
+    cluster: &Cluster,
+    requests: impl IntoIterator<Item = (&'a str, &'a Value)>,
+) -> Vec<(SocketAddr, Vec<u8>)> {
+    let spread = requests.into_iter().zip(cluster.nodes.iter().cycle()).map(|((path, body), node)| {
+        let authorization = format!("Bearer {}", node.admin_key());
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        (node.address(), request("POST", path, &headers, Some(body.to_string().as_bytes())))
+    });
+    spread.collect()
+}
+
+/// Uses granted, in single answers and in results of batches; whatever else is said must be a refusal by limit.
+fn allowed(answers: &[Answer]) -> u64 {
+    let mut allowed = 0;
+    for answer in answers {
+        let body = answer.json();
+        let results = body["results"].as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
+        for result in results {
+            match result["code"].as_str() {
+                Some("ALLOWED") => allowed += 1,
+                Some("LIMIT_REACHED" | "IDEMPOTENCY_IN_PROGRESS") => {}
+                _ => panic!("neither granted nor refused by limit: {}", answer.text()),
+            }
+        }
+    }
+    allowed
+}

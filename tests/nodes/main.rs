@@ -1,0 +1,32 @@
+//! Many nodes on one PostgreSQL: exact, revoked everywhere at once, and steadfast when nodes, networks and databases fail.
+//! One test at a time, since each loads the machine.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test's own function fails")]
+
+mod crash;
+mod exact;
+#[expect(dead_code, reason = "the tests of one server use the rest of it")]
+#[path = "../faults/load.rs"]
+mod load;
+mod start;
+mod story;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use countermark_tests::postgres::shared;
+use countermark_tests::{Cluster, Database};
+
+/// Held by every test of this target: a test that failed must not fail the next.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For the database that all tests share in which no crash of a database is looked at: it does not wait for its disk.
+const ON_FAST_DATABASE: [(&str, &str); 1] = [("COUNTERMARK__DATA__ALLOW_LOST_COMMITS", "true")];
+
+/// So many nodes on a new database of the server that tests share.
+fn cluster(nodes: usize) -> (Cluster, Database) {
+    let database = Database::on(shared());
+    (Cluster::start(nodes, &database.url(), &ON_FAST_DATABASE), database)
+}
