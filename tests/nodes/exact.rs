@@ -21,10 +21,10 @@ fn nine_nodes_grant_together_exactly_the_limit() {
     let mut admins = cluster.admins();
     for limit in [1, 7, 100] {
         let (id, value) = admins[0].issue_upload(Some(limit));
-        let granted = contest(&cluster, &upload_question(&value), 60);
+        let granted = contest(&cluster, &upload_question(&value), 30);
         assert_counted(&mut admins, &database, &id, limit, granted);
         let (id, url) = admins[1].issue_link(Some(limit));
-        let granted = contest(&cluster, &url_question(&url), 60);
+        let granted = contest(&cluster, &url_question(&url), 30);
         assert_counted(&mut admins, &database, &id, limit, granted);
     }
     let (id, value) = admins[2].issue_upload(Some(2000));

@@ -3,15 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test's own function fails")]
 
+mod clock;
 mod crash;
+mod ends;
 mod exact;
 #[expect(dead_code, reason = "the tests of one server use the rest of it")]
 #[path = "../faults/load.rs"]
 mod load;
+mod probe;
+mod revocation;
+mod silent_nodes;
 mod start;
 mod story;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use countermark_tests::postgres::shared;
 use countermark_tests::{Cluster, Database};
@@ -24,6 +30,11 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// For the database that all tests share in which no crash of a database is looked at: it does not wait for its disk.
 const ON_FAST_DATABASE: [(&str, &str); 1] = [("COUNTERMARK__DATA__ALLOW_LOST_COMMITS", "true")];
+
+/// For how long a node trusts what it remembers, unless told otherwise.
+const LEASE: Duration = Duration::from_secs(1);
+/// What an answer may take longer than a lease on a machine under load.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// So many nodes on a new database of the server that tests share.
 fn cluster(nodes: usize) -> (Cluster, Database) {
