@@ -10,6 +10,7 @@ use countermark_core::{
 use crate::cache::{Entry, Known};
 use crate::error::DomainError;
 use crate::idempotency::Idempotency;
+use crate::lease::BootTime;
 use crate::service::Service;
 use crate::store::{Lookup, StoreError, UseOutcome, UseRequest};
 
@@ -148,6 +149,14 @@ impl Presented<'_> {
     }
 }
 
+/// What a decision rests on.
+#[derive(Clone, Copy)]
+struct Basis<'a> {
+    entry: &'a Arc<Entry>,
+    /// The end of the lease as it was before the look-up; long past where there was none and the store was asked.
+    trusted_until: BootTime,
+}
+
 impl Answer {
     fn about(mut self, presented: &Presented<'_>) -> Self {
         if let (Ok(_), Some(entry)) = (&self.verdict, &self.token) {
@@ -173,12 +182,16 @@ impl Service {
             Err(reason) => return Ok(Some(self.refuse(question, reason))),
         };
         self.check_facts(&presented, &question.facts)?;
+        let trusted_until = self.cache.trusted_until();
         let entry = match self.cache.look_up(presented.lookup()) {
             Known::Token(entry) => entry,
             Known::Absent => return Ok(Some(self.refuse(question, DenyReason::UnknownToken))),
             Known::Unknown => return Ok(None),
         };
         let verdict = self.judge(&entry, &presented, question, Findings::NONE, now);
+        if !self.cache.is_before(trusted_until) {
+            return Ok(None);
+        }
         Ok(match verdict {
             Err(DenyReason::AuthenticationRequired) if question.facts.viewer.is_some() => None,
             Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => None,
@@ -201,10 +214,12 @@ impl Service {
         };
         self.check_facts(&presented, &question.facts)?;
         for _ in 0..ATTEMPTS {
+            let trusted_until = self.cache.trusted_until();
             let Some(entry) = self.entry(presented.lookup()).await? else {
                 return Ok(self.refuse(question, DenyReason::UnknownToken));
             };
-            if let Some(answer) = self.attempt(&entry, &presented, question).await? {
+            let basis = Basis { entry: &entry, trusted_until };
+            if let Some(answer) = self.attempt(basis, &presented, question).await? {
                 return Ok(answer.about(&presented));
             }
             self.cache.forget(&entry);
@@ -215,10 +230,11 @@ impl Service {
     /// One decision and, if it takes a use, the taking; `None` if the record was no longer what was decided on.
     async fn attempt(
         &self,
-        entry: &Arc<Entry>,
+        basis: Basis<'_>,
         presented: &Presented<'_>,
         question: &Question<'_>,
     ) -> Result<Option<Answer>, DomainError> {
+        let entry = basis.entry;
         let mut has_waited = question.facts.upload.is_some();
         let mut findings = self.findings(entry, question).await?;
         let mut now = self.time.now();
@@ -242,18 +258,18 @@ impl Service {
         }
         let grant = match verdict {
             Ok(grant) if !question.dry_run && self.must_be_taken(&entry.terms, grant, question) => grant,
-            verdict => return Ok(self.answer_if_current(question, entry, verdict, has_waited, now)),
+            verdict => return self.answer_if_current(question, basis, verdict, has_waited, now).await,
         };
         let Some((window, seconds)) = self.window(&entry.terms, presented, question) else {
-            return self.take(entry, grant, question, now, has_waited).await;
+            return self.take(basis, grant, question, now, has_waited).await;
         };
         let mut first_use = window.lock().await;
         let now = self.time.now();
         if first_use.is_some_and(|first| now < first.plus(seconds)) {
             let verdict = self.judge(entry, presented, question, findings, now).map(|_| Grant { takes: 0 });
-            return Ok(self.answer_if_current(question, entry, verdict, true, now));
+            return self.answer_if_current(question, basis, verdict, true, now).await;
         }
-        let answer = self.take(entry, grant, question, now, true).await?;
+        let answer = self.take(basis, grant, question, now, true).await?;
         if let Some(Answer { verdict: Ok(_), .. }) = &answer {
             *first_use = Some(now);
         }
@@ -262,26 +278,41 @@ impl Service {
 
     /// The answer of a decision that takes no exact use; `None` if it has waited for something and the record was changed
     /// meanwhile. (An exact use needs no such look: its guarded statement matches the revision.)
-    fn answer_if_current(
+    async fn answer_if_current(
         &self,
         question: &Question<'_>,
-        entry: &Arc<Entry>,
+        basis: Basis<'_>,
         verdict: Result<Grant, DenyReason>,
         has_waited: bool,
         now: UnixSeconds,
-    ) -> Option<Answer> {
-        let is_current = !has_waited || self.cache.holds(entry);
-        is_current.then(|| self.answer(question, entry, verdict, None, now))
+    ) -> Result<Option<Answer>, DomainError> {
+        let is_current = self.is_current(basis, has_waited).await?;
+        Ok(is_current.then(|| self.answer(question, basis.entry, verdict, None, now)))
+    }
+
+    /// Whether the record still is what was decided on. The lease under which it was looked up is enough for whoever has
+    /// not waited; a lease that has begun since tells only what the cache holds now.
+    async fn is_current(&self, basis: Basis<'_>, has_waited: bool) -> Result<bool, StoreError> {
+        if !has_waited && self.cache.is_before(basis.trusted_until) {
+            return Ok(true);
+        }
+        if self.cache.is_trusted() {
+            return Ok(self.cache.holds(basis.entry));
+        }
+        let terms = &basis.entry.terms;
+        let found = self.store.find(Lookup::Id(terms.id)).await?.found;
+        Ok(found.is_some_and(|token| token.terms.revision == terms.revision))
     }
 
     async fn take(
         &self,
-        entry: &Arc<Entry>,
+        basis: Basis<'_>,
         grant: Grant,
         question: &Question<'_>,
         now: UnixSeconds,
         has_waited: bool,
     ) -> Result<Option<Answer>, DomainError> {
+        let entry = basis.entry;
         let terms = &entry.terms;
         let request = UseRequest {
             token: terms.id,
@@ -291,7 +322,7 @@ impl Service {
         };
         let is_plain_statistic = terms.limit.is_none() && request.idempotency.is_none();
         if is_plain_statistic {
-            return Ok(self.answer_if_current(question, entry, Ok(grant), has_waited, now));
+            return self.answer_if_current(question, basis, Ok(grant), has_waited, now).await;
         }
         let outcome = match &*self.combiner.read().await {
             Some(combiner) => combiner.take(request).await?,

@@ -255,7 +255,11 @@ impl Service {
         let Some(key) = key else { return Ok(None) };
         match self.store.recall(key, self.now()).await? {
             Recalled::Nothing => Ok(None),
-            Recalled::Answer(answer) => Ok(Some(answer)),
+            Recalled::Answer(answer) => {
+                // The first call may still be waiting for the other nodes.
+                self.store.settle().await?;
+                Ok(Some(answer))
+            }
             Recalled::KeyMismatch => Err(DomainError::KeyMismatch),
         }
     }

@@ -20,7 +20,7 @@ impl Service {
     /// [`DomainError::NotFound`], [`DomainError::SelfChange`], [`DomainError::RightsExceeded`],
     /// [`DomainError::Overloaded`] and store errors.
     pub async fn revoke(&self, caller: &Caller, id: TokenId, cascade: bool) -> Result<(), DomainError> {
-        self.endable(caller, id).await?;
+        self.settled(self.endable(caller, id).await).await?;
         for _ in 0..ATTEMPTS {
             let judged = if cascade { Some(self.judged_descent(caller, id).await?) } else { None };
             let audit = self.audit(caller, "token.revoke", Some(id));
@@ -53,9 +53,21 @@ impl Service {
     /// # Errors
     /// As [`Service::revoke`].
     pub async fn purge(&self, caller: &Caller, id: TokenId) -> Result<(), DomainError> {
-        self.endable(caller, id).await?;
+        self.settled(self.endable(caller, id).await).await?;
         let audit = self.audit(caller, "token.purge", Some(id));
-        if self.store.purge(id, audit).await? { Ok(()) } else { Err(DomainError::NotFound) }
+        if self.store.purge(id, audit).await? {
+            Ok(())
+        } else {
+            self.settled(Err(DomainError::NotFound)).await
+        }
+    }
+
+    /// Tells that a token is gone only when it is gone for every node: the call that has removed it may still wait.
+    async fn settled(&self, found: Result<(), DomainError>) -> Result<(), DomainError> {
+        if let Err(DomainError::NotFound) = found {
+            self.store.settle().await?;
+        }
+        found
     }
 
     async fn endable(&self, caller: &Caller, id: TokenId) -> Result<(), DomainError> {

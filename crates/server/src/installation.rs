@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use countermark_core::UnixSeconds;
 use countermark_domain::Service;
 use countermark_domain::cache::Cache;
 use countermark_domain::clock::{Clock, Timekeeper};
+use countermark_domain::follower::Follower;
 use countermark_domain::rng::Rng;
 use countermark_domain::store::Position;
 use countermark_store::{FillRandom, Location, MasterKey, OpenError, Settings};
@@ -51,16 +53,18 @@ pub async fn open(
     let master_key = key_for(config, &location, &*rng).await?;
     // Nothing has been read yet, so nothing can be outdated: every change from here on is told.
     let cache = Arc::new(Cache::new(config.limits.cached_tokens, Position(0)));
-    let settings = Settings { master_key, fill_random: fill_random(&rng), listener: cache.clone() };
+    // Nobody asks for the time before the store has been opened: beside other nodes it is the database's.
+    let time = Arc::new(Timekeeper::new(clock, UnixSeconds::default()));
+    let listener = Arc::new(Follower::new(cache.clone(), time.clone()));
+    let settings = Settings { master_key, fill_random: fill_random(&rng), listener };
     let store = countermark_store::open(&location, settings).await?;
-    let highest = match store.highest_time().await {
-        Ok(highest) => highest,
+    match store.highest_time().await {
+        Ok(highest) => time.raise(highest),
         Err(error) => {
             store.close().await;
             return Err(OpenError::from(error).into());
         }
-    };
-    let time = Arc::new(Timekeeper::new(clock, highest));
+    }
     let service = Service::new(store, cache, time, rng);
     let service = service
         .with_clouds_by_host(config.clouds.clone())

@@ -20,6 +20,7 @@ pub(crate) use entry::Unflushed;
 pub(crate) use recent::ReadBegin;
 use recent::Recent;
 
+use crate::lease::{BootTime, Lease, Renewal, SystemBootClock};
 use crate::store::{Change, ChangeListener, Lookup, Position};
 
 /// What the cache knows under a key.
@@ -42,23 +43,35 @@ pub struct Cache {
     /// Fills hold it while they insert, and bookings note here before they look for the entry: either the fill finds the
     /// tally, or the booking finds the entry.
     recent: Mutex<Recent>,
+    /// Beside other nodes what is kept may only be used while it holds.
+    lease: Lease,
 }
 
 const ABSENT_CAPACITY: usize = 10_000;
 
 impl Cache {
-    /// A cache of at most `capacity` tokens, current up to `position`.
+    /// A cache of at most `capacity` tokens, current up to `position`. It answers nothing before it is told of a lease.
     pub fn new(capacity: usize, position: Position) -> Self {
+        Self::with_lease(capacity, position, Lease::new(Arc::new(SystemBootClock)))
+    }
+
+    /// The same under a lease that is counted on another clock.
+    pub fn with_lease(capacity: usize, position: Position, lease: Lease) -> Self {
         Self {
             tokens: sync::Cache::new(capacity),
             values: sync::Cache::new(capacity),
             absent: sync::Cache::new(ABSENT_CAPACITY),
             applied: RwLock::new(position),
             recent: Mutex::default(),
+            lease,
         }
     }
 
+    /// What is known; nothing is while no lease holds.
     pub(crate) fn look_up(&self, by: Lookup) -> Known {
+        if !self.lease.holds() {
+            return Known::Unknown;
+        }
         let id = match by {
             Lookup::Id(id) => Some(id),
             Lookup::Value(digest) => self.values.get(&digest),
@@ -78,8 +91,8 @@ impl Cache {
     }
 
     /// Keeps what a read found, unless a change has been applied since its snapshot, or more has been booked since its
-    /// begin than is remembered: then `None`. Of readers at the same time all get the entry of the first: in it alone uses
-    /// are counted.
+    /// begin than is remembered, or a newer record is held: then `None`. Of readers at the same time all get the entry of
+    /// the first: in it alone uses are counted.
     pub(crate) fn fill(
         &self,
         by: Lookup,
@@ -103,9 +116,13 @@ impl Cache {
         if let Lookup::Value(digest) = by {
             self.values.insert(digest, id);
         }
-        // The terms of a held entry are no older: a change takes it out while no fill is under way.
+        // An older one may be held beside other nodes: their changes are told later than they can be read.
+        self.tokens.remove_if(&id, |held| held.terms.revision < entry.terms.revision);
         let held = self.tokens.get_or_insert_with(&id, || Ok::<_, Infallible>(Arc::clone(&entry)));
         let Ok(held) = held;
+        if held.terms.revision > entry.terms.revision {
+            return None;
+        }
         for tally in recent.of(id).chain([entry.tally()]) {
             held.learn(tally);
         }
@@ -124,6 +141,21 @@ impl Cache {
                 entry.learn(*tally);
             }
         }
+    }
+
+    /// Until when what is looked up now may be answered without another look.
+    pub(crate) fn trusted_until(&self) -> BootTime {
+        self.lease.until()
+    }
+
+    /// Whether this end of a lease is still to come.
+    pub(crate) fn is_before(&self, until: BootTime) -> bool {
+        self.lease.is_before(until)
+    }
+
+    /// Whether a lease holds now.
+    pub fn is_trusted(&self) -> bool {
+        self.lease.holds()
     }
 
     /// Whether this very entry is what a look-up would find now: no change has taken it out.
@@ -164,6 +196,18 @@ impl ChangeListener for Cache {
             self.absent.remove(&Lookup::Value(*digest));
         }
     }
+
+    fn lost_track(&self, position: Position) {
+        let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
+        *applied = position;
+        self.tokens.clear();
+        self.values.clear();
+        self.absent.clear();
+    }
+
+    fn renewed(&self, renewal: Renewal) {
+        self.lease.set(renewal.until);
+    }
 }
 
 #[cfg(test)]
@@ -173,13 +217,20 @@ mod tests {
 
     const DIGEST: ValueDigest = ValueDigest([7; 32]);
 
+    /// The cache of a node that is alone.
+    fn trusted() -> Cache {
+        let cache = Cache::new(10, Position(1));
+        cache.renewed(Renewal { until: BootTime::FOREVER, time: None });
+        cache
+    }
+
     fn change(position: u64, id: TokenId) -> Change {
         Change { position: Position(position), tokens: vec![id], values: vec![DIGEST] }
     }
 
     #[test]
     fn a_fill_older_than_an_applied_change_is_dropped() {
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let entry = Arc::new(Entry::new(api_key()));
         let id = entry.terms.id;
         cache.changed(&change(2, id));
@@ -191,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_negative_fill_older_than_an_applied_change_is_dropped() {
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         cache.changed(&change(2, api_key().terms.id));
         cache.fill(Lookup::Value(DIGEST), cache.begin_read(), Position(1), None);
         assert!(matches!(cache.look_up(Lookup::Value(DIGEST)), Known::Unknown));
@@ -201,7 +252,7 @@ mod tests {
 
     #[test]
     fn readers_at_the_same_time_share_one_entry() {
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let [one, other] = [api_key(), api_key()].map(|token| Arc::new(Entry::new(token)));
         let by = Lookup::Id(one.terms.id);
         let first = cache.fill(by, cache.begin_read(), Position(1), Some(Arc::clone(&one))).unwrap().unwrap();
@@ -211,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_change_takes_out_what_it_touches_and_nothing_else() {
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let entry = Arc::new(Entry::new(api_key()));
         cache.fill(Lookup::Value(DIGEST), cache.begin_read(), Position(1), Some(Arc::clone(&entry)));
         let other = Lookup::Value(ValueDigest([8; 32]));
@@ -238,13 +289,13 @@ mod tests {
     fn a_fill_brings_no_figure_older_than_what_was_booked_while_it_read() {
         let id = api_key().terms.id;
         let (before, after) = ((1, 0), Tally { used: 0, given_back: 1 });
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let begin = cache.begin_read();
         cache.book(&[(id, after)]);
         cache.fill(Lookup::Id(id), begin, Position(1), Some(entry(before.0, before.1))).unwrap();
         assert_eq!(known_used(&cache, id), 0, "booked before the fill");
 
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let begin = cache.begin_read();
         cache.fill(Lookup::Id(id), begin, Position(1), Some(entry(before.0, before.1))).unwrap();
         cache.book(&[(id, after)]);
@@ -258,7 +309,7 @@ mod tests {
     #[test]
     fn a_held_entry_learns_what_a_later_read_has_found() {
         let id = api_key().terms.id;
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         for found in [entry(1, 0), entry(2, 0), entry(1, 0)] {
             cache.fill(Lookup::Id(id), cache.begin_read(), Position(1), Some(found)).unwrap();
         }
@@ -268,7 +319,7 @@ mod tests {
     #[test]
     fn a_fill_whose_read_took_longer_than_bookings_are_remembered_is_dropped() {
         let id = api_key().terms.id;
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let mut begin = cache.begin_read();
         cache.book(&[(id, Tally { used: 2, given_back: 0 })]);
         let mut kept = 0;
@@ -292,7 +343,7 @@ mod tests {
 
     #[test]
     fn only_the_very_entry_is_forgotten() {
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let (held, other) = (entry(0, 0), entry(0, 0));
         let by = Lookup::Id(held.terms.id);
         cache.fill(by, cache.begin_read(), Position(1), Some(Arc::clone(&held)));
@@ -304,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_absent_tokens_leaves_the_known_ones() {
-        let cache = Cache::new(10, Position(1));
+        let cache = trusted();
         let entry = Arc::new(Entry::new(api_key()));
         cache.fill(Lookup::Id(entry.terms.id), cache.begin_read(), Position(1), Some(Arc::clone(&entry)));
         for n in 0..50_000u32 {
@@ -314,5 +365,57 @@ mod tests {
         }
         assert!(matches!(cache.look_up(Lookup::Id(entry.terms.id)), Known::Token(_)));
         assert!(cache.absent.len() <= ABSENT_CAPACITY);
+    }
+
+    #[test]
+    fn nothing_is_known_while_no_lease_holds() {
+        let cache = Cache::new(10, Position(1));
+        let entry = entry(0, 0);
+        let by = Lookup::Id(entry.terms.id);
+        assert!(
+            cache.fill(by, cache.begin_read(), Position(1), Some(entry)).is_some(),
+            "what was just read counts"
+        );
+        assert!(matches!(cache.look_up(by), Known::Unknown));
+        cache.renewed(Renewal { until: BootTime::FOREVER, time: None });
+        assert!(matches!(cache.look_up(by), Known::Token(_)));
+        cache.renewed(Renewal { until: BootTime::default(), time: None });
+        assert!(matches!(cache.look_up(by), Known::Unknown));
+    }
+
+    #[test]
+    fn a_newer_record_takes_the_place_of_an_older_one_whose_change_is_not_told_yet() {
+        let cache = trusted();
+        let (older, newer) = (entry(0, 0), Arc::new(Entry::new(revised(api_key()))));
+        let by = Lookup::Id(older.terms.id);
+        cache.fill(by, cache.begin_read(), Position(1), Some(Arc::clone(&older)));
+        let kept =
+            cache.fill(by, cache.begin_read(), Position(2), Some(Arc::clone(&newer))).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&kept, &newer));
+        assert!(
+            cache.fill(by, cache.begin_read(), Position(1), Some(older)).is_none(),
+            "read before, kept after it"
+        );
+        assert!(cache.holds(&newer));
+    }
+
+    fn revised(mut token: countermark_core::Token) -> countermark_core::Token {
+        token.terms.revision += 1;
+        token
+    }
+
+    #[test]
+    fn whoever_has_lost_track_forgets_everything() {
+        let cache = trusted();
+        let held = entry(0, 0);
+        let by = Lookup::Id(held.terms.id);
+        cache.fill(by, cache.begin_read(), Position(1), Some(Arc::clone(&held)));
+        let absent = Lookup::Value(ValueDigest([8; 32]));
+        cache.fill(absent, cache.begin_read(), Position(1), None);
+        cache.lost_track(Position(9));
+        assert!(
+            matches!(cache.look_up(by), Known::Unknown) && matches!(cache.look_up(absent), Known::Unknown)
+        );
+        assert!(cache.fill(by, cache.begin_read(), Position(8), Some(held)).is_none(), "read before that");
     }
 }

@@ -11,6 +11,8 @@ use countermark_core::{
 };
 use zeroize::Zeroizing;
 
+use crate::lease::Renewal;
+
 pub use notification::{
     Attempt, Attempted, Claim, DELIVERED_KEPT_SECONDS, DueNotification, GIVEN_UP_KEPT_SECONDS,
     NewNotification, Next, Notification, NotificationFilter, NotificationSecret, NotificationState,
@@ -65,9 +67,18 @@ pub struct Change {
 }
 
 /// Learns of every configuration change, in order, after its commit and before the call that made it returns.
+///
+/// Beside other nodes it learns of their changes, too, later; and a change may be told more than once.
 pub trait ChangeListener: Send + Sync {
     /// Must not block: the writer waits for it.
     fn changed(&self, change: &Change);
+
+    /// Changes up to `position` have come that are not known one by one: nothing from before may be kept.
+    fn lost_track(&self, position: Position);
+
+    /// Every change up to the moment at which the renewal was sent has been told. Told at opening, too, before anything
+    /// else; until then nothing that is kept may be trusted.
+    fn renewed(&self, renewal: Renewal);
 }
 
 /// Why the store could not answer. "Not found" is never an error.
@@ -479,6 +490,10 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
 
     /// Raises the highest time; a lower one changes nothing.
     async fn raise_highest_time(&self, now: UnixSeconds) -> Result<(), StoreError>;
+
+    /// Waits until every node decides with all changes that were committed before this call. Every method that changes a
+    /// configuration has done so when it answers, also where it has found nothing left to change.
+    async fn settle(&self) -> Result<(), StoreError>;
 
     /// Proves that the database answers a read and takes a write.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -1,9 +1,9 @@
 -- What each configuration change has touched, so that every node can take it out of its memory. Rows that all nodes have
 -- read are removed.
 CREATE TABLE changes (
-    position  BIGINT PRIMARY KEY,   -- the number that installation.change_position had after it
-    tokens    TEXT[] COLLATE "C",   -- the tokens that are no longer what they were; NULL = too many to name
-    digests   BYTEA[] NOT NULL      -- the digests that find a token which they did not find before
+    position  BIGINT PRIMARY KEY, -- the number that installation.change_position had after it
+    tokens    TEXT,               -- the tokens that are no longer what they were, by spaces; NULL = too many to name
+    digests   TEXT NOT NULL       -- the digests that find a token which they did not find before, in hexadecimal, by spaces
 );
 
 -- The nodes that may hold a read lease.

@@ -14,7 +14,7 @@ use super::credential::{self, Stored};
 use super::failure::Failure;
 use super::installation::key_fits;
 use super::transaction::Transaction;
-use super::{audit, idempotency, notice, take};
+use super::{audit, idempotency, log, notice, take};
 use crate::notice::Told;
 use crate::record::{self, TokenColumns};
 use crate::row::{Reader, seconds, signed};
@@ -529,5 +529,7 @@ async fn announce(
     if let Some(vault) = sealed {
         key_fits(&reader, vault)?;
     }
-    Ok(Change { position: Position(reader.unsigned("change_position")?), tokens, values })
+    let change = Change { position: Position(reader.unsigned("change_position")?), tokens, values };
+    log::note(transaction, &change).await?;
+    Ok(change)
 }

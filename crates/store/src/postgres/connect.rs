@@ -63,7 +63,6 @@ impl PostgresUrl {
     }
 
     /// How long this node trusts what it remembers.
-    #[expect(dead_code, reason = "the next commit holds leases")]
     pub(super) fn lease(&self) -> Duration {
         self.lease
     }
@@ -86,6 +85,13 @@ impl PostgresUrl {
     /// A connection outside of any pool.
     pub(super) async fn connect(&self) -> Result<PgConnection, OpenError> {
         Ok(self.options().connect().await.map_err(unavailable)?)
+    }
+
+    /// A connection outside of any pool under the same limits.
+    pub(super) async fn connect_limited(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = self.options().connect().await?;
+        connection.execute(LIMITS).await?;
+        Ok(connection)
     }
 
     /// Opens no connection yet.

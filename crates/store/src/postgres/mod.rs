@@ -1,6 +1,7 @@
 //! The engine for many nodes: PostgreSQL as the only truth. Whatever a node holds in memory, another one may have changed;
 //! so nothing here rests on being the only writer.
 
+mod acknowledge;
 mod attempt;
 mod audit;
 mod change;
@@ -11,8 +12,10 @@ mod figures;
 mod idempotency;
 mod installation;
 mod list;
+mod log;
 pub(crate) mod maintain;
 mod migrate;
+mod node;
 mod notice;
 mod notification;
 mod notification_secret;
@@ -26,6 +29,7 @@ mod server;
 mod take;
 mod thread;
 mod token;
+mod told;
 mod transaction;
 mod upload;
 
@@ -39,13 +43,17 @@ use countermark_domain::store::{
     StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{Connection, PgConnection};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 pub use self::connect::PostgresUrl;
 
+use self::acknowledge::Acknowledgements;
 use self::change::Regeneration;
 use self::failure::Failure;
+use self::node::Node;
 use self::thread::StoreThread;
+use self::told::Told;
 use self::transaction::{Transaction, Transactions};
 use crate::row::{Reader, signed};
 use crate::vault::Vault;
@@ -56,6 +64,9 @@ use crate::{OpenError, Settings};
 pub(crate) struct PostgresStore {
     thread: StoreThread,
     transactions: Arc<Transactions>,
+    acknowledgements: Arc<Acknowledgements>,
+    /// Ends the following of changes.
+    stop: Arc<Notify>,
     vault: Arc<Vault>,
 }
 
@@ -66,12 +77,40 @@ impl PostgresStore {
             demand_durability(&mut connection).await?;
         }
         migrate::migrate(&mut connection, migrate::MIGRATIONS).await?;
-        let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
+        let Settings { master_key, fill_random, listener } = settings;
+        let vault = installation::vault(&mut connection, &master_key, fill_random.clone()).await?;
+        let told = Told::new(listener);
+        let mut node = Node::begin(&mut connection, url.lease(), &fill_random).await?;
+        // Before anything else asks for the time: it is the database's from the first moment on.
+        node.renew(&mut connection, &told).await.map_err(StoreError::from)?;
+        let channel = node::channel(&mut connection).await?;
         connection.close().await.map_err(unavailable)?;
-        let (url, turn_wait) = (url.clone(), url.wait());
-        let (thread, pool) = StoreThread::start(move || url.pool()).await?;
-        let transactions = Arc::new(Transactions::new(pool, settings.listener, turn_wait));
-        Ok(Self { thread, transactions, vault: Arc::new(vault) })
+        let pool_url = url.clone();
+        let (thread, pool) = StoreThread::start(move || pool_url.pool()).await?;
+        let transactions = Arc::new(Transactions::new(pool, told, url.wait(), channel));
+        let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&node.id), url.lease()));
+        let store =
+            Self { thread, transactions, acknowledgements, stop: Arc::default(), vault: Arc::new(vault) };
+        store.follow(node, url.clone()).await?;
+        Ok(store)
+    }
+
+    /// Has the node follow the changes of others until the thread ends.
+    async fn follow(&self, node: Node, url: PostgresUrl) -> Result<(), StoreError> {
+        let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
+        let stop = self.stop.clone();
+        let follow = async move || {
+            tokio::task::spawn_local(async move {
+                tokio::select! {
+                    // Looked at first: once told to stop, no renewal comes to its end any more.
+                    biased;
+                    () = stop.notified() => {}
+                    () = node.follow(url, transactions, acknowledgements) => {}
+                }
+            });
+            Ok(())
+        };
+        self.thread.run(follow).await
     }
 
     /// Runs reading statements.
@@ -92,6 +131,27 @@ impl PostgresStore {
     {
         let transactions = Arc::clone(&self.transactions);
         self.thread.run(async move || transactions.write(work).await).await
+    }
+
+    /// Runs a transaction that may change configurations, and waits until every node decides with what it has changed or
+    /// found changed.
+    async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure> + Send + 'static,
+    {
+        let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
+        self.thread
+            .run(async move || {
+                let (value, position) = transactions.change(work).await?;
+                let position = match position {
+                    Some(position) => position,
+                    None => transactions.committed().await?,
+                };
+                acknowledgements.wait(&transactions, position).await?;
+                Ok(value)
+            })
+            .await
     }
 }
 
@@ -170,7 +230,7 @@ impl Store for PostgresStore {
         kept: Option<KeptAnswer>,
     ) -> Result<Inserted, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.write(async move |transaction| {
+        self.change(async move |transaction| {
             change::insert(transaction, &vault, &token, &credential, &audit, kept.as_ref()).await
         })
         .await
@@ -183,7 +243,7 @@ impl Store for PostgresStore {
         audit: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.write(async move |transaction| {
+        self.change(async move |transaction| {
             change::bootstrap(transaction, &vault, &token, &credential, &audit).await
         })
         .await
@@ -199,7 +259,7 @@ impl Store for PostgresStore {
 
     async fn update(&self, token: &Token, expected: u64, audit: AuditEntry) -> Result<Changed, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.write(async move |transaction| {
+        self.change(async move |transaction| {
             change::update(transaction, &vault, &token, expected, None, &audit).await
         })
         .await
@@ -213,7 +273,7 @@ impl Store for PostgresStore {
         audit: AuditEntry,
     ) -> Result<Changed, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.write(async move |transaction| {
+        self.change(async move |transaction| {
             change::update(transaction, &vault, &token, expected, Some(&credential), &audit).await
         })
         .await
@@ -229,7 +289,7 @@ impl Store for PostgresStore {
         kept: Option<KeptAnswer>,
     ) -> Result<Changed, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.write(async move |transaction| {
+        self.change(async move |transaction| {
             let regeneration =
                 Regeneration { token: &token, expected, credential: &credential, overlap_until };
             change::regenerate(transaction, &vault, regeneration, &audit, kept.as_ref()).await
@@ -249,7 +309,7 @@ impl Store for PostgresStore {
         audit: AuditEntry,
     ) -> Result<Option<Vec<TokenId>>, StoreError> {
         let (vault, judged) = (self.vault.clone(), judged.map(<[_]>::to_vec));
-        self.write(async move |transaction| {
+        self.change(async move |transaction| {
             change::revoke(transaction, &vault, id, at, judged.as_deref(), &audit).await
         })
         .await
@@ -257,11 +317,11 @@ impl Store for PostgresStore {
 
     async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError> {
         let vault = self.vault.clone();
-        self.write(async move |transaction| change::purge(transaction, &vault, id, &audit).await).await
+        self.change(async move |transaction| change::purge(transaction, &vault, id, &audit).await).await
     }
 
     async fn sweep(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {
-        self.write(async move |transaction| change::sweep(transaction, now, at_most).await).await
+        self.change(async move |transaction| change::sweep(transaction, now, at_most).await).await
     }
 
     async fn recall(&self, key: IdempotencyKey, now: UnixSeconds) -> Result<Recalled, StoreError> {
@@ -312,6 +372,16 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn settle(&self) -> Result<(), StoreError> {
+        let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
+        self.thread
+            .run(async move || {
+                let position = transactions.committed().await?;
+                acknowledgements.wait(&transactions, position).await
+            })
+            .await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.is_bootstrapped().await?;
         // The same number written again is a record in the log all the same.
@@ -325,8 +395,13 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
-        let transactions = Arc::clone(&self.transactions);
+        let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
+        let stop = self.stop.clone();
         let closed = self.thread.run(async move || {
+            stop.notify_one();
+            node::end_lease(&transactions.told);
+            // Otherwise the others wait for its lease once more.
+            let _ = acknowledgements.leave(&transactions).await;
             transactions.pool.close().await;
             Ok(())
         });

@@ -8,12 +8,13 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countermark_domain::store::{Change, ChangeListener, StoreError};
+use countermark_domain::store::{Change, Position, StoreError};
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::{sleep, timeout};
 
 use super::failure::Failure;
+use super::told::Told;
 use super::unavailable;
 use crate::verdict::Verdict;
 
@@ -26,13 +27,15 @@ const DOUBT_PAUSE: Duration = Duration::from_millis(100);
 /// What all transactions of a node share.
 pub(super) struct Transactions {
     pub pool: PgPool,
-    pub listener: Arc<dyn ChangeListener>,
+    pub told: Told,
     /// Told of every transaction that has put something into the outbox.
     pub added: Arc<Notify>,
     /// Held from the taking of a position until the listener has been told of it: so it is told in order.
     turns: Arc<tokio::sync::Mutex<()>>,
     /// How long a change waits for the change before it, of the same node, to be committed and told.
     turn_wait: Duration,
+    /// Where nodes are woken up when there is a change; `None` where the database cannot.
+    channel: Option<Arc<str>>,
 }
 
 /// An open transaction. Dropped, it is rolled back.
@@ -42,6 +45,7 @@ pub(super) struct Transaction {
     turn_wait: Duration,
     turn: Option<OwnedMutexGuard<()>>,
     has_enqueued: bool,
+    channel: Option<Arc<str>>,
 }
 
 impl Transaction {
@@ -50,6 +54,11 @@ impl Transaction {
         let turn = timeout(self.turn_wait, self.turns.clone().lock_owned()).await;
         self.turn = Some(turn.map_err(|_| StoreError::Unavailable("a change before it hangs".into()))?);
         Ok(())
+    }
+
+    /// Where the other nodes are to be woken up.
+    pub(super) fn channel(&self) -> Option<Arc<str>> {
+        self.channel.clone()
     }
 
     /// Notes that something has been put into the outbox.
@@ -73,8 +82,13 @@ impl DerefMut for Transaction {
 }
 
 impl Transactions {
-    pub(super) fn new(pool: PgPool, listener: Arc<dyn ChangeListener>, turn_wait: Duration) -> Self {
-        Self { pool, listener, added: Arc::default(), turns: Arc::default(), turn_wait }
+    /// Where nodes are woken up.
+    pub(super) fn channel(&self) -> Option<Arc<str>> {
+        self.channel.clone()
+    }
+
+    pub(super) fn new(pool: PgPool, told: Told, turn_wait: Duration, channel: Option<Arc<str>>) -> Self {
+        Self { pool, told, added: Arc::default(), turns: Arc::default(), turn_wait, channel }
     }
 
     /// Runs reading statements, each of which sees a snapshot of its own; again, if the connection has died meanwhile.
@@ -98,6 +112,14 @@ impl Transactions {
         self: &Arc<Self>,
         work: impl AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure>,
     ) -> Result<T, StoreError> {
+        self.change(work).await.map(|(value, _)| value)
+    }
+
+    /// As [`Transactions::write`]; also the position of the change, if it was one.
+    pub(super) async fn change<T>(
+        self: &Arc<Self>,
+        work: impl AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure>,
+    ) -> Result<(T, Option<Position>), StoreError> {
         let mut tries = 1;
         loop {
             match self.attempt(&work).await {
@@ -113,21 +135,22 @@ impl Transactions {
     async fn attempt<T>(
         self: &Arc<Self>,
         work: &impl AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(T, Option<Position>), Failure> {
         let mut transaction = self.begin().await?;
         let (value, change) = match work(&mut transaction).await? {
             Verdict::Keep(value) => (value, None),
             Verdict::Announce(value, change) => (value, Some(change)),
             Verdict::Undo(value) => {
                 transaction.inner.rollback().await?;
-                return Ok(value);
+                return Ok((value, None));
             }
         };
+        let position = change.as_ref().map(|change| change.position);
         let Transaction { inner, turn, has_enqueued, .. } = transaction;
         match inner.commit().await.map_err(Failure::from) {
             Ok(()) => {
                 if let Some(change) = change {
-                    self.listener.changed(&change);
+                    self.told.tell(&change);
                 }
             }
             Err(failure) => {
@@ -142,7 +165,7 @@ impl Transactions {
         if has_enqueued {
             self.added.notify_one();
         }
-        Ok(value)
+        Ok((value, position))
     }
 
     /// Each statement sees what was committed before it, whatever the database is set to: rows that were waited for are
@@ -159,6 +182,7 @@ impl Transactions {
                         turn_wait: self.turn_wait,
                         turn: None,
                         has_enqueued: false,
+                        channel: self.channel.clone(),
                     });
                 }
                 Err(error) => match Failure::from(error) {
@@ -175,8 +199,8 @@ impl Transactions {
         while !self.pool.is_closed() {
             match self.position().await {
                 // If not this one, then another change has this number: to forget tokens once more does no harm.
-                Ok(position) if position >= change.position.0 => {
-                    self.listener.changed(&change);
+                Ok(position) if position >= change.position => {
+                    self.told.tell(&change);
                     break;
                 }
                 Ok(_) => break,
@@ -186,13 +210,23 @@ impl Transactions {
         drop(turn);
     }
 
-    /// The number of the last change. Waits for a commit that is still under way: the lock says that there is none.
-    async fn position(&self) -> Result<u64, Failure> {
+    /// The last change that is committed.
+    pub(super) async fn committed(&self) -> Result<Position, StoreError> {
+        self.read(async |connection| {
+            let position: i64 =
+                sqlx::query_scalar("SELECT change_position FROM installation").fetch_one(connection).await?;
+            Ok(Position(position.unsigned_abs()))
+        })
+        .await
+    }
+
+    /// The last change. Waits for a commit that is still under way: the lock says that there is none.
+    async fn position(&self) -> Result<Position, Failure> {
         let mut transaction = self.begin().await?;
         let position: i64 = sqlx::query_scalar("SELECT change_position FROM installation FOR UPDATE")
             .fetch_one(&mut *transaction.inner)
             .await?;
         transaction.inner.rollback().await?;
-        Ok(position.unsigned_abs())
+        Ok(Position(position.unsigned_abs()))
     }
 }

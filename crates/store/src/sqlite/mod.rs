@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
+use countermark_domain::lease::{BootTime, Renewal};
 use countermark_domain::store::{
     AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
     Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
@@ -64,6 +65,8 @@ impl SqliteStore {
         migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await?;
         let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
         let added = Arc::new(Notify::new());
+        // Nobody else can write while the lock is held.
+        settings.listener.renewed(Renewal { until: BootTime::FOREVER, time: None });
         let writer = WriterHandle::start(connection, options, settings.listener, added.clone(), lock).await?;
         Ok(Self { readers: files::readers(path), writer, vault: Arc::new(vault), added })
     }
@@ -273,6 +276,10 @@ impl Store for SqliteStore {
                 Ok(if raised.rows_affected() == 0 { Verdict::Undo(()) } else { Verdict::Keep(()) })
             })
             .await
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

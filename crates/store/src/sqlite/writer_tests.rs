@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use countermark_domain::lease::Renewal;
 use countermark_domain::store::{Change, ChangeListener, Position, StoreError};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -23,6 +24,10 @@ impl ChangeListener for Told {
     fn changed(&self, change: &Change) {
         self.positions.lock().unwrap().push(change.position.0);
     }
+
+    fn lost_track(&self, _: Position) {}
+
+    fn renewed(&self, _: Renewal) {}
 }
 
 /// A writing thread over a database with a table `rows`, and what can be seen of it.

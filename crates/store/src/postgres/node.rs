@@ -1,0 +1,243 @@
+//! This node beside others: it follows their changes and renews its read lease.
+//!
+//! A renewal is one transaction that holds the row of the position, so that no change is committed meanwhile; it takes in
+//! what it has not yet, and only then acknowledges. It has a connection of its own: uses that wait for a free one must not
+//! cost the lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countermark_domain::lease::{BootClock, BootTime, Renewal, SystemBootClock, lease_end};
+use countermark_domain::store::Position;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::acknowledge::Acknowledgements;
+use super::connect::PostgresUrl;
+use super::failure::Failure;
+use super::transaction::Transactions;
+use super::unavailable;
+use super::{log, told::Told};
+use crate::OpenError;
+use crate::row::signed;
+use crate::seal::FillRandom;
+
+/// How many renewals are tried within the length of one lease.
+const RENEWALS_PER_LEASE: u32 = 3;
+
+/// How often what dead nodes have left is removed.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a node that does not renew stays in the table. Long after its lease: nobody waits for it any more, but people
+/// can see it.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// Pause before another attempt to listen.
+const LISTEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Who this node is, and how far it has followed the changes.
+pub(super) struct Node {
+    pub id: Arc<str>,
+    name: String,
+    length: Duration,
+    applied: Position,
+    renewals: u64,
+    clock: SystemBootClock,
+}
+
+impl Node {
+    /// A node that begins now, with nothing to forget: it follows from the last change on.
+    pub(super) async fn begin(
+        connection: &mut PgConnection,
+        lease: Duration,
+        fill_random: &FillRandom,
+    ) -> Result<Self, OpenError> {
+        let position: i64 = sqlx::query_scalar("SELECT change_position FROM installation")
+            .fetch_one(connection)
+            .await
+            .map_err(unavailable)?;
+        let system = rustix::system::uname();
+        let host = system.nodename().to_string_lossy().into_owned();
+        Ok(Self {
+            id: new_id(fill_random).into(),
+            name: format!("{host}:{}", std::process::id()),
+            length: lease,
+            applied: Position(position.unsigned_abs()),
+            renewals: 0,
+            clock: SystemBootClock,
+        })
+    }
+
+    /// Takes in every change that is committed, acknowledges them and so gets a new lease.
+    pub(super) async fn renew(&mut self, connection: &mut PgConnection, told: &Told) -> Result<(), Failure> {
+        let sent = self.clock.now();
+        let mut transaction =
+            connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+        let position: i64 = sqlx::query_scalar("SELECT change_position FROM installation FOR SHARE")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let position = Position(position.unsigned_abs());
+        if position != self.applied {
+            self.take_in(&mut transaction, position, told).await?;
+        }
+        self.renewals += 1;
+        let asked = self.clock.now();
+        let database_millis = self.acknowledge(&mut transaction).await?;
+        transaction.commit().await?;
+        // The time was read somewhere between: taken as early, it is never behind the database's.
+        let time = (database_millis, asked);
+        told.listener.renewed(Renewal { until: lease_end(sent, self.length), time: Some(time) });
+        Ok(())
+    }
+
+    async fn take_in(
+        &mut self,
+        connection: &mut PgConnection,
+        position: Position,
+        told: &Told,
+    ) -> Result<(), Failure> {
+        match log::after(connection, self.applied, position).await? {
+            Some(changes) => changes.iter().for_each(|change| told.tell(change)),
+            None => {
+                if position < self.applied {
+                    tracing::warn!(?position, applied = ?self.applied, "the database has gone back in time");
+                }
+                told.listener.lost_track(position);
+            }
+        }
+        self.applied = position;
+        Ok(())
+    }
+
+    /// The database's time in milliseconds. The number of renewals is this node's own count, so that it never repeats.
+    async fn acknowledge(&self, connection: &mut PgConnection) -> Result<u64, Failure> {
+        let millis: i64 = sqlx::query_scalar(
+            "INSERT INTO nodes (id, name, started_at, lease_millis, renewals, acknowledged, renewed_at)
+             VALUES ($1, $2, extract(epoch FROM clock_timestamp())::bigint, $3, $4, $5,
+                     extract(epoch FROM clock_timestamp())::bigint)
+             ON CONFLICT (id) DO UPDATE
+             SET renewals = excluded.renewals, acknowledged = excluded.acknowledged, renewed_at = excluded.renewed_at
+             RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        )
+        .bind(&*self.id)
+        .bind(&self.name)
+        .bind(i64::try_from(self.length.as_millis()).unwrap_or(i64::MAX))
+        .bind(signed(self.renewals))
+        .bind(signed(self.applied.0))
+        .fetch_one(connection)
+        .await?;
+        Ok(millis.unsigned_abs())
+    }
+
+    /// Renews over and over, at once when it is woken up; for ever.
+    pub(super) async fn follow(
+        mut self,
+        url: PostgresUrl,
+        transactions: Arc<Transactions>,
+        acknowledgements: Arc<Acknowledgements>,
+    ) {
+        let wake = Arc::new(Notify::new());
+        let mut listening = transactions.channel().map(|channel| listen(url.clone(), channel, wake.clone()));
+        let mut connection = None;
+        let mut tidied = self.clock.now();
+        loop {
+            let renewed =
+                timeout(self.length, self.renew_over(&mut connection, &url, &transactions.told)).await;
+            match renewed {
+                Ok(Ok(())) if listening.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) => {
+                    listening =
+                        transactions.channel().map(|channel| listen(url.clone(), channel, wake.clone()));
+                }
+                Ok(Ok(())) => {}
+                failure => {
+                    tracing::warn!(?failure, "the read lease could not be renewed");
+                    // It may hang in the middle of an exchange.
+                    connection = None;
+                    if let Some(listening) = &listening {
+                        listening.abort();
+                    }
+                    sleep(self.length / 10).await;
+                    continue;
+                }
+            }
+            if self.clock.now().since(tidied) > TIDY_EVERY {
+                tidied = self.clock.now();
+                acknowledgements.tidy(&transactions, REMEMBERED).await;
+            }
+            let _ = timeout(self.length / RENEWALS_PER_LEASE, wake.notified()).await;
+        }
+    }
+
+    async fn renew_over(
+        &mut self,
+        connection: &mut Option<PgConnection>,
+        url: &PostgresUrl,
+        told: &Told,
+    ) -> Result<(), Failure> {
+        if connection.is_none() {
+            *connection = Some(url.connect_limited().await?);
+        }
+        let Some(connection) = connection else { return Ok(()) };
+        self.renew(connection, told).await
+    }
+}
+
+/// Wakes up the node whenever the database says that there is a change; ends when the connection does.
+fn listen(url: PostgresUrl, channel: Arc<str>, wake: Arc<Notify>) -> tokio::task::JoinHandle<()> {
+    tokio::task::spawn_local(async move {
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(url.options());
+        let listened = async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.ignore_pool_close_event(true);
+            listener.listen(&channel).await?;
+            // Something may have come before.
+            wake.notify_one();
+            while listener.try_recv().await?.is_some() {
+                wake.notify_one();
+            }
+            Ok::<(), sqlx::Error>(())
+        };
+        if let Err(error) = listened.await {
+            tracing::debug!(%error, "changes are looked for without being woken up");
+        }
+        sleep(LISTEN_PAUSE).await;
+    })
+}
+
+/// Where the nodes of this schema are woken up; `None` if the database cannot do that.
+pub(super) async fn channel(connection: &mut PgConnection) -> Result<Option<Arc<str>>, OpenError> {
+    let schema: String = sqlx::query_scalar("SELECT current_schema()::text")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let name: String = format!("countermark:{schema}").chars().filter(|it| *it != '"').collect();
+    // Names are cut at 63 bytes; one that is cut within a character would be none.
+    let end = (0..=63.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
+    let name = &name[..end];
+    let can_listen = async {
+        connection.execute(AssertSqlSafe(format!("LISTEN \"{name}\""))).await?;
+        connection.execute(AssertSqlSafe(format!("UNLISTEN \"{name}\""))).await
+    };
+    match can_listen.await {
+        Ok(_) => Ok(Some(name.into())),
+        Err(sqlx::Error::Database(error)) => {
+            tracing::info!(%error, "the database cannot wake nodes up; they look for changes by themselves");
+            Ok(None)
+        }
+        Err(error) => Err(unavailable(error).into()),
+    }
+}
+
+/// An id that no other node has or had.
+fn new_id(fill_random: &FillRandom) -> String {
+    let mut random = [0; 16];
+    fill_random(&mut random);
+    format!("nod_{}", crate::row::hex(&random))
+}
+
+/// Ends the lease at once; to be called before this node says that it is gone.
+pub(super) fn end_lease(told: &Told) {
+    told.listener.renewed(Renewal { until: BootTime::default(), time: None });
+}
