@@ -24,9 +24,9 @@ fn nodes_an_hour_apart_agree_on_when_a_token_ends() {
     let mut fan = Fan::new(&cluster);
     let now =
         || -> u64 { database.query("SELECT floor(extract(epoch FROM clock_timestamp()))").parse().unwrap() };
-    for issuer in 0..3 {
+    for (issuer, admin) in admins.iter_mut().enumerate() {
         let before = now();
-        let token = admins[issuer].issue(&json!({"type": "upload", "ttl": 4}));
+        let token = admin.issue(&json!({"type": "upload", "ttl": 4}));
         let after = now();
         let expiry = token["expiry"].as_u64().unwrap();
         // The time is taken at each renewal: it may be a moment behind.

@@ -5,11 +5,15 @@
 
 mod clock;
 mod crash;
+mod database_faults;
 mod ends;
 mod exact;
 #[expect(dead_code, reason = "the tests of one server use the rest of it")]
 #[path = "../faults/load.rs"]
 mod load;
+mod mixed;
+mod network;
+mod partition;
 mod probe;
 mod revocation;
 mod silent_nodes;
@@ -35,6 +39,11 @@ const ON_FAST_DATABASE: [(&str, &str); 1] = [("COUNTERMARK__DATA__ALLOW_LOST_COM
 const LEASE: Duration = Duration::from_secs(1);
 /// What an answer may take longer than a lease on a machine under load.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// In which everything is answered, also while the database is not there.
+const SLOWEST_ANSWER: Duration = Duration::from_secs(2);
+/// In which a node is well again after whatever kept it from working is over.
+const HEALED_WITHIN: Duration = Duration::from_secs(5);
 
 /// So many nodes on a new database of the server that tests share.
 fn cluster(nodes: usize) -> (Cluster, Database) {
