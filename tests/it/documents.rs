@@ -1,5 +1,6 @@
 //! What the documents show is run as it stands there.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use countermark_tests::TestServer;
@@ -52,6 +53,59 @@ print(len(vectors))
         .unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     assert_eq!(String::from_utf8(checked.stdout).unwrap().trim(), "36");
+}
+
+#[test]
+fn every_link_between_the_documents_leads_to_a_heading_or_file() {
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| Path::new(ROOT).join(name)).into();
+    let mut folders = vec![Path::new(ROOT).join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let links: Vec<(PathBuf, String)> =
+        pages.iter().flat_map(|page| links(page).map(|link| (page.clone(), link))).collect();
+    assert!(links.len() > 100, "{}", links.len());
+    let dead: Vec<_> = links.iter().filter(|(page, link)| !leads_somewhere(page, link)).collect();
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+/// The targets of a page's links within the repository.
+fn links(page: &Path) -> impl Iterator<Item = String> {
+    let text = prose(&std::fs::read_to_string(page).unwrap());
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let ours = targets.filter(|target| !target.contains("://") && !target.starts_with('/'));
+    ours.map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+/// The text without blocks of code and what stands between backticks.
+fn prose(text: &str) -> String {
+    let outside: String = text.split("```").step_by(2).collect();
+    outside.split('`').step_by(2).collect()
+}
+
+fn leads_somewhere(page: &Path, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+    let target = if file.is_empty() { page.to_owned() } else { page.with_file_name(file) };
+    let has_heading = || {
+        let text = std::fs::read_to_string(&target).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading)
+    };
+    target.exists() && (heading.is_empty() || has_heading())
+}
+
+/// By what a link names this heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
 /// The code blocks of one language between two marks, one after the other.

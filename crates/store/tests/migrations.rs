@@ -17,8 +17,8 @@ async fn connect(path: &std::path::Path) -> sqlx::SqliteConnection {
 async fn migrating_twice_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let location = Location::Sqlite(directory.path().join("tokens.db"));
-    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 0, to: 4 });
-    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 4, to: 4 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 0, to: 5 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 5, to: 5 });
     assert!(open(&location, master_key(1)).await.is_ok());
 }
 
@@ -38,7 +38,9 @@ async fn schema_of(connection: &mut sqlx::SqliteConnection) -> Vec<String> {
 async fn put_back_to_3(path: &std::path::Path) {
     let mut connection = connect(path).await;
     sqlx::raw_sql(
-        "DROP INDEX access_tokens_unique_names; DROP INDEX access_tokens_by_dialect; PRAGMA user_version = 3",
+        "DROP INDEX access_tokens_unique_names; DROP INDEX access_tokens_by_dialect;
+         ALTER TABLE installation DROP COLUMN epoch; ALTER TABLE installation DROP COLUMN moved_to;
+         PRAGMA user_version = 3",
     )
     .execute(&mut connection)
     .await
@@ -102,7 +104,7 @@ async fn a_newer_schema_is_refused() {
     it.store.close().await;
     it.sql("PRAGMA user_version = 99").await;
     let error = open(&it.location, master_key(1)).await.err().unwrap();
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 4 }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 5 }), "{error}");
 }
 
 #[tokio::test]

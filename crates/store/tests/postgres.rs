@@ -5,6 +5,7 @@
 mod fixture;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countermark_core::{TokenId, TokenKind};
 use countermark_domain::store::{Lookup, Store, StoreError, UseOutcome::Granted};
@@ -170,14 +171,20 @@ async fn whatever_is_cut_off_under_way_no_use_is_granted_that_is_not_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_counted_and_told_but_not_granted() {
-    // Every commit waits for a standby that never comes, unless its session waits for the own disk only.
-    let server = Server::start(&["synchronous_standby_names = 'nobody'"]);
+    let server = Server::start(&[]);
     let url = server.new_schema().await;
     let alone = format!("{url}&options[synchronous_commit]=local");
     let (alone, _) = open(&alone.parse().unwrap(), master_key(1)).await.unwrap();
     let (used_up, new) = (limited(1, 10), limited(2, 10));
     alone.insert(&used_up, credential_for(&used_up), audit("token.issue"), None).await.unwrap();
-    let (store, changes) = open(&url.parse().unwrap(), master_key(1)).await.unwrap();
+    // Its renewals would be commits that wait, too.
+    let rarely = url.parse::<PostgresUrl>().unwrap().with_lease(Duration::from_hours(24));
+    let (store, changes) = open(&Location::Postgres(rarely), master_key(1)).await.unwrap();
+    // From now on every commit waits for a standby that never comes, unless its session waits for the own disk only.
+    let mut admin = url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    for statement in ["ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()"] {
+        sqlx::raw_sql(statement).execute(&mut admin).await.unwrap();
+    }
 
     let uses = [one_use(&used_up, 3)];
     let (taken, ()) = tokio::join!(store.take_uses(&uses, at(1000)), cut_off_commit(&url));

@@ -35,7 +35,11 @@ impl StoreThread {
         };
         std::thread::Builder::new()
             .name("countermark-postgres".into())
-            .spawn(move || LocalSet::new().block_on(&runtime, serve))
+            .spawn(move || {
+                // What still runs at the end is dropped within the runtime: connections say good-bye in it.
+                let _context = runtime.enter();
+                LocalSet::new().block_on(&runtime, serve);
+            })
             .map_err(failed)?;
         let pool = pool.await.map_err(|_| ended())?;
         Ok((Self { inbox }, pool))
