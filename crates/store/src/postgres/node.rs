@@ -98,13 +98,14 @@ impl Node {
         position: Position,
         told: &Told,
     ) -> Result<(), Failure> {
-        match log::after(connection, self.applied, position).await? {
-            Some(changes) => changes.iter().for_each(|change| told.tell(change)),
-            None => {
-                if position < self.applied {
-                    tracing::warn!(?position, applied = ?self.applied, "the database has gone back in time");
-                }
-                told.listener.lost_track(position);
+        if position < self.applied {
+            // As after a fail-over to a server that had not everything.
+            tracing::warn!(?position, applied = ?self.applied, "the database has gone back in time");
+            told.lose_track(position);
+        } else {
+            match log::after(connection, self.applied, position).await? {
+                Some(changes) => changes.iter().for_each(|change| told.tell(change)),
+                None => told.lose_track(position),
             }
         }
         self.applied = position;
