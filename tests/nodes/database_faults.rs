@@ -10,7 +10,7 @@ use countermark_tests::{Client, Cluster, Database, Relay, upload_question, withi
 use serde_json::{Value, json};
 
 use crate::load::Account;
-use crate::{HEALED_WITHIN, SLOWEST_ANSWER, alone};
+use crate::{HEALED_WITHIN, SLOWEST_ANSWER, alone, cluster};
 
 const NODES: usize = 3;
 /// Of each node and of each sort.
@@ -61,6 +61,34 @@ fn a_standby_that_takes_over_has_every_use_that_was_granted() {
     standby.promote();
     relay.lead_to(&standby);
     println!("{}", load.finish(&cluster, &database.as_on(&standby)));
+}
+
+#[test]
+fn nodes_follow_a_database_that_has_gone_back_in_time() {
+    let _alone = alone();
+    let (cluster, database) = cluster(2);
+    let mut admins = cluster.admins();
+    for _ in 0..8 {
+        admins[0].issue_upload(None);
+    }
+    // As after a fail-over to a standby that had not everything.
+    database.query(
+        "WITH lost AS (DELETE FROM changes WHERE position > (SELECT change_position - 8 FROM installation))
+         UPDATE installation SET change_position = change_position - 8",
+    );
+    let noticed = || cluster.nodes.iter().all(|node| node.log().contains("gone back in time")).then_some(());
+    assert!(within(Duration::from_secs(10), noticed).is_some(), "both notice it");
+    // Positions are given for the second time.
+    for trial in 0..6 {
+        let (id, value) = admins[trial % 2].issue_upload(None);
+        for admin in &mut admins {
+            assert_eq!(admin.authorize(&upload_question(&value)), "ALLOWED");
+        }
+        assert_eq!(admins[trial / 2 % 2].revoke(&id).status, 204);
+        for (node, admin) in admins.iter_mut().enumerate() {
+            assert_eq!(admin.authorize(&upload_question(&value)), "REVOKED", "trial {trial}, node {node}");
+        }
+    }
 }
 
 /// Clients on every node: some take uses as fast as they can, some make sure of each by its idempotency key.
