@@ -40,11 +40,11 @@ pub enum OpenError {
     ForeignSchema(String),
     /// The database may forget what it has said to be committed.
     #[error(
-        "the database runs with {setting} = off: after a crash it would grant uses again that it had granted before; \
-         switch it on"
+        "the database runs with {setting}: after a crash or a fail-over it would grant uses again that it had \
+         granted before; set it to on"
     )]
     NotDurable {
-        /// The setting of PostgreSQL.
+        /// The setting of PostgreSQL and its value.
         setting: &'static str,
     },
     /// There is no installation in the database.

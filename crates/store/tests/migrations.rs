@@ -75,7 +75,7 @@ async fn tokens_of_schema_3_are_all_kept_and_their_names_stay_free() {
     // As schema 3 wrote them.
     it.sql(r#"UPDATE access_tokens SET terms = '{"permissions":[]}' WHERE substr(id, 1, 3) = 'ak_'"#).await;
 
-    assert_eq!(migrate(&it.location).await.unwrap(), Migrated { from: 3, to: 4 });
+    assert_eq!(migrate(&it.location).await.unwrap(), Migrated { from: 3, to: 5 });
     assert!(check(&it.location).await.unwrap().problems.is_empty());
     let (store, _) = open(&it.location, master_key(1)).await.unwrap();
     for (token, before) in tokens.iter().zip(before) {

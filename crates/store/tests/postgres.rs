@@ -36,11 +36,11 @@ async fn nodes_that_start_at_once_migrate_once_and_share_one_digest_key() {
     }
     let digests = tasks.join_all().await;
     assert!(digests.iter().all(|digest| *digest == digests[0]));
-    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 4, to: 4 });
+    assert_eq!(migrate(&location).await.unwrap(), Migrated { from: 6, to: 6 });
     let location = new_location().await;
     let (one, other) = tokio::join!(migrate(&location), migrate(&location));
     // A migration that ran a second time would fail; each of the two may have run some.
-    assert_eq!((one.unwrap().to, other.unwrap().to), (4, 4));
+    assert_eq!((one.unwrap().to, other.unwrap().to), (6, 6));
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_newer_schema_and_tables_of_something_else_are_refused() {
     let it = postgres().await;
     it.sql("UPDATE schema_version SET migrations_run = 99").await;
     let error = open(&it.location, master_key(1)).await.err().unwrap();
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 4 }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 6 }), "{error}");
     let url = shared().new_schema().await;
     run(&url, "CREATE TABLE theirs (a INT)").await.unwrap();
     let foreign: Location = url.parse().unwrap();
@@ -61,7 +61,7 @@ async fn what_there_is_to_know_is_told_without_the_master_key() {
     let it = postgres().await;
     it.insert(&limited(1, 5)).await;
     let facts: Facts = check(&it.location).await.unwrap();
-    assert_eq!((facts.schema, facts.schema_known, facts.tokens), (4, 4, 1));
+    assert_eq!((facts.schema, facts.schema_known, facts.tokens), (6, 6, 1));
     assert_eq!((facts.problems.len(), facts.master_key_version), (0, Some(1)));
     assert!(facts.database_bytes > 0 && facts.engine_version.starts_with("PostgreSQL 1"));
     let empty = check(&new_location().await).await.unwrap();
@@ -88,8 +88,13 @@ async fn the_database_itself_refuses_to_go_over_a_limit_and_to_rewrite_the_audit
 
 #[tokio::test]
 async fn a_database_that_may_lose_commits_is_refused_unless_it_is_allowed() {
-    for setting in ["fsync", "synchronous_commit"] {
-        let server = Server::start(&[&format!("{setting} = off")]);
+    let beside_a_standby = "synchronous_commit = local beside a synchronous standby";
+    for (setting, lines) in [
+        ("fsync = off", &["fsync = off"][..]),
+        ("synchronous_commit = off", &["synchronous_commit = off"]),
+        (beside_a_standby, &["synchronous_commit = local", "synchronous_standby_names = 'nobody'"]),
+    ] {
+        let server = Server::start(lines);
         let url: PostgresUrl = server.new_schema().await.parse().unwrap();
         match open(&Location::Postgres(url.clone()), master_key(1)).await.err() {
             Some(OpenError::NotDurable { setting: named }) => assert_eq!(named, setting),

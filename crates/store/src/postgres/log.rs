@@ -41,14 +41,25 @@ pub(super) async fn after(
     applied: Position,
     last: Position,
 ) -> Result<Option<Vec<Change>>, Failure> {
+    let changes = since(connection, applied).await?;
+    let is_whole = |changes: &Vec<Change>| changes.last().map_or(applied, |change| change.position) == last;
+    Ok(changes.filter(is_whole))
+}
+
+/// Changes after `applied` without a gap, as far as they can be seen; `None` if there is a gap or one is not known by its
+/// tokens.
+pub(super) async fn since(
+    connection: &mut PgConnection,
+    applied: Position,
+) -> Result<Option<Vec<Change>>, Failure> {
     let rows =
         sqlx::query("SELECT position, tokens, digests FROM changes WHERE position > $1 ORDER BY position")
             .bind(signed(applied.0))
             .fetch_all(connection)
             .await?;
     let changes: Option<Vec<Change>> = rows.iter().map(change).collect::<Result<_, StoreError>>()?;
-    let expected = (applied.0 + 1..=last.0).map(Position);
-    Ok(changes.filter(|changes| changes.iter().map(|change| change.position).eq(expected)))
+    let is_next = |(index, change): (u64, &Change)| change.position.0 == applied.0 + 1 + index;
+    Ok(changes.filter(|changes| (0..).zip(changes).all(is_next)))
 }
 
 /// `None` for one whose tokens are too many to name.

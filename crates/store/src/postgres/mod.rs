@@ -158,8 +158,13 @@ impl PostgresStore {
 /// Refuses a database that may forget what it has said to be committed: uses that were granted would be granted again.
 async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
     for (setting, query) in [
-        ("fsync", "SELECT current_setting('fsync') = 'off'"),
-        ("synchronous_commit", "SELECT current_setting('synchronous_commit') = 'off'"),
+        ("fsync = off", "SELECT current_setting('fsync') = 'off'"),
+        ("synchronous_commit = off", "SELECT current_setting('synchronous_commit') = 'off'"),
+        // A standby takes over without what was only local.
+        (
+            "synchronous_commit = local beside a synchronous standby",
+            "SELECT current_setting('synchronous_commit') = 'local' AND current_setting('synchronous_standby_names') <> ''",
+        ),
     ] {
         let is_off: bool =
             sqlx::query_scalar(query).fetch_one(&mut *connection).await.map_err(unavailable)?;

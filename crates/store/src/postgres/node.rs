@@ -1,8 +1,10 @@
 //! This node beside others: it follows their changes and renews its read lease.
 //!
 //! A renewal is one transaction that holds the row of the position, so that no change is committed meanwhile; it takes in
-//! what it has not yet, and only then acknowledges. It has a connection of its own: uses that wait for a free one must not
-//! cost the lease.
+//! what it has not yet, and only then acknowledges. It comes at its time only, since changes wait for it: whoever is woken
+//! up between two renewals takes in and acknowledges without holding anything, and gets no new lease by that.
+//!
+//! A node has a connection of its own for this: uses that wait for a free one must not cost the lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub(super) struct Node {
     length: Duration,
     applied: Position,
     renewals: u64,
+    /// When the last renewal was sent that has succeeded.
+    renewed: BootTime,
     clock: SystemBootClock,
 }
 
@@ -66,6 +70,7 @@ impl Node {
             length: lease,
             applied: Position(position.unsigned_abs()),
             renewals: 0,
+            renewed: BootTime::default(),
             clock: SystemBootClock,
         })
     }
@@ -86,9 +91,25 @@ impl Node {
         let asked = self.clock.now();
         let database_millis = self.acknowledge(&mut transaction).await?;
         transaction.commit().await?;
+        self.renewed = sent;
         // The time was read somewhere between: taken as early, it is never behind the database's.
         let time = (database_millis, asked);
         told.listener.renewed(Renewal { until: lease_end(sent, self.length), time: Some(time) });
+        Ok(())
+    }
+
+    /// Takes in and acknowledges what has been committed since, without a new lease.
+    async fn catch_up(&mut self, connection: &mut PgConnection, told: &Told) -> Result<(), Failure> {
+        // What cannot be read one by one is left to the next renewal, which knows the last position.
+        let Some(changes) = log::since(connection, self.applied).await? else { return Ok(()) };
+        let Some(last) = changes.last().map(|change| change.position) else { return Ok(()) };
+        changes.iter().for_each(|change| told.tell(change));
+        self.applied = last;
+        sqlx::query("UPDATE nodes SET acknowledged = $2 WHERE id = $1")
+            .bind(&*self.id)
+            .bind(signed(last.0))
+            .execute(connection)
+            .await?;
         Ok(())
     }
 
@@ -132,7 +153,7 @@ impl Node {
         Ok(millis.unsigned_abs())
     }
 
-    /// Renews over and over, at once when it is woken up; for ever.
+    /// Renews over and over and catches up when it is woken up between; for ever.
     pub(super) async fn follow(
         mut self,
         url: PostgresUrl,
@@ -145,43 +166,48 @@ impl Node {
         let mut tidied = self.clock.now();
         loop {
             let renewed =
-                timeout(self.length, self.renew_over(&mut connection, &url, &transactions.told)).await;
-            match renewed {
-                Ok(Ok(())) if listening.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) => {
-                    listening =
-                        transactions.channel().map(|channel| listen(url.clone(), channel, wake.clone()));
+                timeout(self.length, self.beat(&mut connection, &url, &transactions.told, &wake)).await;
+            if !matches!(renewed, Ok(Ok(()))) {
+                tracing::warn!(failure = ?renewed, "the read lease could not be renewed");
+                // It may hang in the middle of an exchange.
+                connection = None;
+                if let Some(listening) = &listening {
+                    listening.abort();
                 }
-                Ok(Ok(())) => {}
-                failure => {
-                    tracing::warn!(?failure, "the read lease could not be renewed");
-                    // It may hang in the middle of an exchange.
-                    connection = None;
-                    if let Some(listening) = &listening {
-                        listening.abort();
-                    }
-                    sleep(self.length / 10).await;
-                    continue;
-                }
+                sleep(self.length / 10).await;
+                continue;
+            }
+            if listening.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) {
+                listening = transactions.channel().map(|channel| listen(url.clone(), channel, wake.clone()));
             }
             if self.clock.now().since(tidied) > TIDY_EVERY {
                 tidied = self.clock.now();
                 acknowledgements.tidy(&transactions, REMEMBERED).await;
             }
-            let _ = timeout(self.length / RENEWALS_PER_LEASE, wake.notified()).await;
         }
     }
 
-    async fn renew_over(
+    /// One renewal, and what comes before it is due.
+    async fn beat(
         &mut self,
         connection: &mut Option<PgConnection>,
         url: &PostgresUrl,
         told: &Told,
+        wake: &Notify,
     ) -> Result<(), Failure> {
         if connection.is_none() {
             *connection = Some(url.connect_limited().await?);
         }
         let Some(connection) = connection else { return Ok(()) };
-        self.renew(connection, told).await
+        loop {
+            let since = self.clock.now().since(self.renewed);
+            let left = (self.length / RENEWALS_PER_LEASE).saturating_sub(since);
+            // However many wake it up, the renewal comes in time.
+            if left.is_zero() || timeout(left, wake.notified()).await.is_err() {
+                return self.renew(connection, told).await;
+            }
+            self.catch_up(connection, told).await?;
+        }
     }
 }
 
