@@ -1,6 +1,8 @@
 //! Every way in which a management call ends what a token was good for.
 
-use countermark_tests::{Answer, Client, TestServer};
+use std::time::{Duration, Instant};
+
+use countermark_tests::{Answer, Client, TestServer, within};
 use serde_json::{Value, json};
 
 use crate::probe::Probe;
@@ -25,8 +27,25 @@ impl Call {
         Self { method, path: path.to_owned(), body }
     }
 
+    /// Asks for it once.
     pub fn on(&self, admin: &mut Client) -> Answer {
         admin.call(self.method, &self.path, self.body.as_ref())
+    }
+
+    /// Asks for it until it is done: a node that stops in the middle of a transaction keeps its locks for a moment. How
+    /// long the last answer took.
+    pub fn until_done(&self, admin: &mut Client) -> Duration {
+        let mut took = Duration::ZERO;
+        let done = within(Duration::from_secs(15), || {
+            let asked = Instant::now();
+            let answer = self.on(admin);
+            took = asked.elapsed();
+            // A purge that has been done without an answer finds nothing any more.
+            assert!(matches!(answer.status, 200 | 204 | 404 | 503), "{}", answer.text());
+            (answer.status != 503).then_some(())
+        });
+        assert!(done.is_some(), "{} {} is never done", self.method, self.path);
+        took
     }
 }
 
