@@ -325,7 +325,7 @@ impl Service {
             return self.answer_if_current(question, basis, Ok(grant), has_waited, now).await;
         }
         let outcome = match &*self.combiner.read().await {
-            Some(combiner) => combiner.take(request).await?,
+            Some(combiner) => combiner.take(request, self.use_wait).await?,
             None => return Err(DomainError::Overloaded),
         };
         let (verdict, used) = match outcome {

@@ -47,7 +47,7 @@ mod testing;
 
 pub use authorize::{Answer, Credential, Facts, Question};
 pub use caller::Caller;
-pub use combiner::BATCH;
+pub use combiner::{BATCH, USE_WAIT};
 pub use deliver::{Courier, Delivery, Parcel};
 pub use draft::{Draft, Expiry, NewPassword, Patch, PurposeDraft};
 pub use error::DomainError;

@@ -1,14 +1,15 @@
 //! The service: the one object that holds what the use-cases share. Each use-case adds its method in a file of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use countermark_core::{TokenId, TokenKind, UnixSeconds};
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, oneshot};
+use tokio::time::timeout;
 
 use crate::cache::{Cache, Entry, Known};
 use crate::clock::{TOLERATED_STEP_BACK_SECONDS, Timekeeper};
-use crate::combiner::Combiner;
+use crate::combiner::{Combiner, USE_WAIT};
 use crate::deliver::Deliveries;
 use crate::rng::Rng;
 use crate::statistics::Collector;
@@ -24,7 +25,9 @@ pub struct Service {
     pub(crate) time: Arc<Timekeeper>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) combiner: RwLock<Option<Combiner>>,
-    combining: Mutex<Option<JoinHandle<()>>>,
+    /// Tells that the thread of the combiner has ended.
+    combining: Mutex<Option<oneshot::Receiver<()>>>,
+    pub(crate) use_wait: Duration,
     pub(crate) statistics: Collector,
     pub(crate) viewers: Viewers,
     pub(crate) windows: Windows,
@@ -70,6 +73,7 @@ impl Service {
             rng,
             combiner: RwLock::new(Some(combiner)),
             combining: Mutex::new(Some(combining)),
+            use_wait: USE_WAIT,
             statistics: Collector::default(),
             windows: Windows::new(),
             uploads: UploadSettings::default(),
@@ -84,6 +88,14 @@ impl Service {
     #[must_use]
     pub fn with_clouds_by_host(mut self, clouds: std::collections::BTreeMap<String, String>) -> Self {
         self.clouds_by_host = clouds;
+        self
+    }
+
+    /// The same with another time for which a use waits in all before the store counts as unavailable; [`USE_WAIT`] if
+    /// not set.
+    #[must_use]
+    pub const fn with_use_wait(mut self, at_most: Duration) -> Self {
+        self.use_wait = at_most;
         self
     }
 
@@ -162,13 +174,17 @@ impl Service {
         self.store.sweep(self.time.now(), 1_000).await
     }
 
-    /// Answers what has been taken, writes what has been collected and closes the store.
+    /// Answers what has been taken, writes what has been collected and closes the store; in a few seconds also where the
+    /// store does not answer.
     pub async fn shut_down(&self) {
         drop(self.combiner.write().await.take());
         let combining = self.combining.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(combining) = combining {
-            // The thread only ends what it has begun: at most one transaction of waiting uses after another.
-            let _ = tokio::task::spawn_blocking(move || combining.join()).await;
+            // The thread only ends what it has begun, and whose caller still waits. A store that hangs may hold it
+            // longer than anybody waits.
+            if timeout(self.use_wait * 2, combining).await.is_err() {
+                tracing::error!("the last uses could not be taken: the store does not answer");
+            }
         }
         if let Err(error) = self.flush().await {
             tracing::error!(%error, "the last statistics could not be written");

@@ -103,6 +103,23 @@ pub enum StoreError {
     },
 }
 
+/// How the connections to a database server are used. What is counted is counted since the opening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionFigures {
+    /// Connections that are open or being opened now.
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+    /// Calls that wait for a connection now.
+    pub waiting: u32,
+    /// How often a connection was waited for, however shortly.
+    pub waits: u64,
+    /// How long in all, also in vain.
+    pub waited: std::time::Duration,
+    /// How often in vain.
+    pub refused: u64,
+}
+
 /// The secret half of a new or regenerated token.
 #[derive(Debug)]
 pub enum NewCredential {
@@ -498,6 +515,12 @@ pub trait Store: UploadStore + NotificationStore + Send + Sync + 'static {
     /// Proves that the database answers a read and takes a write.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Finishes what was begun, shrinks the write-ahead log and closes; every later call fails.
+    /// How the connections to a database server are used; `None` of a database that has none.
+    fn connections(&self) -> Option<ConnectionFigures> {
+        None
+    }
+
+    /// Finishes what was begun, shrinks the write-ahead log and closes; every later call fails. Ends within a few seconds,
+    /// also if a database server does not answer.
     async fn close(&self);
 }

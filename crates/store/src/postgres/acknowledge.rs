@@ -8,8 +8,9 @@ use countermark_domain::store::{Position, StoreError};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use super::call::Length;
 use super::failure::Failure;
 use super::log;
 use super::transaction::Transactions;
@@ -49,14 +50,21 @@ impl Acknowledgements {
     ) -> Result<(), StoreError> {
         let committed_at = self.clock.now();
         let mut pause = FIRST_PAUSE;
+        // Once it is known who decides without the change, and until when, nothing more need be read.
+        let mut awaited = None;
         loop {
-            let looked_from = self.clock.now();
-            let awaited = match self.look(transactions, looked_from, position, committed_at).await {
-                Ok(awaited) => awaited,
-                Err(error) if looked_from.since(committed_at) > self.length => return Err(error),
-                Err(_) => Some(looked_from.plus(LONGEST_PAUSE)),
-            };
-            let Some(until) = awaited else { return Ok(()) };
+            let now = self.clock.now();
+            let until = awaited.unwrap_or(committed_at.plus(self.length));
+            if until <= now {
+                let unknown =
+                    || StoreError::Unavailable("what other nodes have acknowledged cannot be read".into());
+                return awaited.map(drop).ok_or_else(unknown);
+            }
+            match timeout(until.since(now), self.look(transactions, now, position, committed_at)).await {
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Ok(seen)) => awaited = seen,
+                Ok(Err(_)) | Err(_) => {}
+            }
             sleep(pause.min(until.since(self.clock.now()))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -80,7 +88,8 @@ impl Acknowledgements {
     async fn read(&self, transactions: &Transactions, known: &mut Known) -> Result<(), StoreError> {
         let read_from = self.clock.now();
         let own = Arc::clone(&self.own);
-        let sightings = transactions.read(async |connection| sightings(connection, &own).await).await?;
+        let sightings =
+            transactions.read(Length::Prompt, async |connection| sightings(connection, &own).await).await?;
         known.roster.take_in(sightings, self.clock.now());
         known.read_from = read_from;
         Ok(())
@@ -92,7 +101,7 @@ impl Acknowledgements {
         let read = self.read(transactions, &mut known).await;
         let lapsed = known.roster.lapsed(ago, self.clock.now());
         drop(known);
-        let tidied = transactions.read(async |connection| {
+        let tidied = transactions.read(Length::Prompt, async |connection| {
             for (node, renewals) in &lapsed {
                 sqlx::query("DELETE FROM nodes WHERE id = $1 AND renewals = $2")
                     .bind(node)
@@ -110,7 +119,7 @@ impl Acknowledgements {
     /// Takes this node out of the table, once its lease has ended.
     pub(super) async fn leave(&self, transactions: &Transactions) -> Result<(), StoreError> {
         transactions
-            .read(async |connection| {
+            .read(Length::Prompt, async |connection| {
                 sqlx::query("DELETE FROM nodes WHERE id = $1").bind(&*self.own).execute(connection).await?;
                 Ok(())
             })

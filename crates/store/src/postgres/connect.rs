@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use countermark_domain::store::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::bounds::{Bounds, OPEN, WAIT};
+use super::lend::{Lender, Suspicion};
 use super::unavailable;
 use crate::{InvalidLocation, OpenError};
 
@@ -17,12 +22,15 @@ const CONNECTIONS: u32 = 8;
 /// How long a node may trust what it remembers, unless told otherwise.
 const LEASE: Duration = Duration::from_secs(1);
 
-/// How long a free connection, or the turn of a change, is waited for before the store counts as unavailable.
-const WAIT: Duration = Duration::from_millis(900);
-
-/// Milliseconds after which the database takes the locks of a node that has fallen silent within a transaction, and for
-/// which others wait for a lock: no node hangs for ever because another one does.
-const LIMITS: &str = "SET idle_in_transaction_session_timeout = 5000; SET lock_timeout = 5000";
+/// How the server learns that a node is gone while it works or waits for it: it looks whether the connection is closed,
+/// gives up sending what nobody confirms, and asks silent connections for a sign of life. Not every server and system has
+/// these settings; those that are there are set.
+const WATCH: &str = "
+    SELECT count(set_config(name, value, false))
+    FROM pg_settings
+    JOIN (VALUES ('client_connection_check_interval', '500ms'), ('tcp_user_timeout', '3000'),
+                 ('tcp_keepalives_idle', '2'), ('tcp_keepalives_interval', '1'), ('tcp_keepalives_count', '2'))
+         AS wanted (name, value) USING (name)";
 
 /// A database by its URL, `postgres://user:password@host:port/database?sslmode=verify-full` with the parameters of
 /// libpq. `Debug` does not show it.
@@ -43,7 +51,9 @@ impl PostgresUrl {
         Self { may_lose_commits: true, ..self }
     }
 
-    /// The same database, whose free connections are waited for so long; 0.9 s unless told otherwise.
+    /// The same database, whose free connections and locks are waited for so long; 0.9 s unless told otherwise. Every
+    /// other bound of a call follows from it: it is answered 0.6 s later at the latest, whatever the database does,
+    /// unless it is one of the long ones.
     #[must_use]
     pub fn wait_at_most(self, wait: Duration) -> Self {
         Self { wait, ..self }
@@ -67,9 +77,9 @@ impl PostgresUrl {
         self.lease
     }
 
-    /// How long a free connection, or the turn of a change, is waited for.
-    pub(super) fn wait(&self) -> Duration {
-        self.wait
+    /// How long calls of this node may take.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds { wait: self.wait }
     }
 
     /// Whether a database that may forget what it has committed is to be opened all the same.
@@ -84,27 +94,76 @@ impl PostgresUrl {
 
     /// A connection outside of any pool.
     pub(super) async fn connect(&self) -> Result<PgConnection, OpenError> {
-        Ok(self.options().connect().await.map_err(unavailable)?)
+        match timeout(self.wait.max(OPEN), self.options().connect()).await {
+            Ok(connection) => Ok(connection.map_err(unavailable)?),
+            Err(_) => {
+                Err(StoreError::Unavailable("the database accepts connections but says nothing".into())
+                    .into())
+            }
+        }
     }
 
     /// A connection outside of any pool under the same limits.
     pub(super) async fn connect_limited(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.options().connect().await?;
-        connection.execute(LIMITS).await?;
+        set_up(&mut connection, self.bounds()).await?;
         Ok(connection)
     }
 
     /// Opens no connection yet.
-    pub(super) fn pool(&self) -> PgPool {
+    pub(super) fn lender(&self) -> Lender {
+        let (bounds, suspicion) = (self.bounds(), Arc::new(Suspicion::default()));
+        Lender::new(self.pool(bounds, Arc::clone(&suspicion)), bounds, suspicion)
+    }
+
+    fn pool(&self, bounds: Bounds, suspicion: Arc<Suspicion>) -> PgPool {
         PgPoolOptions::new()
             .max_connections(self.connections)
             .acquire_timeout(self.wait)
-            // What is first asked of a connection shows whether it is alive, and is asked again of another one.
+            // What is first asked of a connection shows whether it is alive, and is asked again of another one; they are
+            // asked for nothing but that only when one of them has not answered.
             .test_before_acquire(false)
-            .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(LIMITS).await.map(drop) })
+            .before_acquire(move |connection, about| {
+                let is_suspect = suspicion.covers(about.idle_for);
+                Box::pin(async move {
+                    if is_suspect {
+                        ping(connection, bounds.trifle()).await?;
+                    }
+                    Ok(true)
+                })
             })
+            .after_connect(move |connection, _| Box::pin(set_up(connection, bounds)))
             .connect_lazy_with(self.options())
+    }
+}
+
+/// Whether a connection answers in this time; if not, it is of no more use.
+async fn ping(connection: &mut PgConnection, bound: Duration) -> Result<(), sqlx::Error> {
+    match timeout(bound, connection.ping()).await {
+        Ok(answered) => answered,
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// Sets after which time the database takes the locks of a node that has fallen silent within a transaction, and for how
+/// long others wait for a lock: no node hangs for ever because another one does.
+///
+/// No `statement_timeout`: one that strikes while a commit waits for a standby would have it confirmed without.
+async fn set_up(connection: &mut PgConnection, bounds: Bounds) -> Result<(), sqlx::Error> {
+    let (silence, lock) = (bounds.silence().as_millis(), bounds.wait.as_millis());
+    let limits = format!("SET idle_in_transaction_session_timeout = {silence}; SET lock_timeout = {lock}");
+    connection.execute(AssertSqlSafe(limits)).await?;
+    // After a fail-over the same address may still lead to a server that only follows, and knows less.
+    let follows: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut *connection).await?;
+    if follows {
+        return Err(sqlx::Error::Io(std::io::Error::other("the server is a standby")));
+    }
+    match connection.execute(WATCH).await {
+        Err(error @ sqlx::Error::Database(_)) => {
+            tracing::debug!(%error, "the server cannot watch connections");
+            Ok(())
+        }
+        done => done.map(|_| ()),
     }
 }
 
@@ -141,17 +200,18 @@ mod tests {
     #[tokio::test]
     async fn every_connection_is_one_that_the_database_ends_when_it_falls_silent() {
         let url: PostgresUrl = server::shared().new_schema().await.parse().unwrap();
-        let pool = url.pool();
+        let pool = url.lender().pool;
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             let mut connection = pool.acquire().await.unwrap();
-            let limits: (String, String) = sqlx::query_as(
-                "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')",
+            let limits: (String, String, String) = sqlx::query_as(
+                "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout'),
+                        current_setting('client_connection_check_interval')",
             )
             .fetch_one(&mut *connection)
             .await
             .unwrap();
-            assert_eq!(limits, ("5s".into(), "5s".into()));
+            assert_eq!(limits, ("1900ms".into(), "900ms".into(), "500ms".into()));
             connections.push(connection);
         }
         assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolTimedOut)), "there are no more");

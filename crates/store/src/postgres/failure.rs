@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Conflict(StoreError),
     /// The connection is gone, and with it what was not committed.
     Lost(StoreError),
+    /// The connection, or the whole database, has not answered in time: nobody knows what became of it.
+    Hung(StoreError),
     /// Anything else.
     Store(StoreError),
 }
@@ -33,8 +35,12 @@ impl From<sqlx::Error> for Failure {
                 Some("23505") if reason.constraint() == Some("uploads_by_key") => {
                     Self::Conflict(unavailable(error))
                 }
-                // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout.
-                Some("57P01" | "57P02" | "57P03" | "57P05") => Self::Lost(unavailable(error)),
+                // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout,
+                // idle_in_transaction_session_timeout; and read_only_sql_transaction: the server is no longer the one
+                // that takes changes.
+                Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006") => {
+                    Self::Lost(unavailable(error))
+                }
                 _ => Self::Store(unavailable(error)),
             },
             _ => Self::Store(unavailable(error)),
@@ -45,7 +51,10 @@ impl From<sqlx::Error> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Conflict(error) | Failure::Lost(error) | Failure::Store(error) => error,
+            Failure::Conflict(error)
+            | Failure::Lost(error)
+            | Failure::Hung(error)
+            | Failure::Store(error) => error,
         }
     }
 }

@@ -4,6 +4,8 @@
 mod acknowledge;
 mod attempt;
 mod audit;
+mod bounds;
+mod call;
 mod change;
 mod connect;
 mod credential;
@@ -11,6 +13,7 @@ mod failure;
 mod figures;
 mod idempotency;
 mod installation;
+mod lend;
 mod list;
 mod log;
 pub(crate) mod maintain;
@@ -21,6 +24,7 @@ mod notification;
 mod notification_secret;
 #[cfg(test)]
 mod plan_tests;
+mod pulse;
 pub(crate) mod rotate;
 #[cfg(test)]
 #[expect(dead_code, reason = "the other tests use the rest of it")]
@@ -38,9 +42,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countermark_core::{Token, TokenId, UnixSeconds, ValueDigest};
 use countermark_domain::store::{
-    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, HourlyDecisions, HourlyUse, IdempotencyKey,
-    Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot, Statistics, Store,
-    StoreError, UseOutcome, UseRequest,
+    AuditEntry, AuditFilter, AuditRecord, Booked, Changed, ConnectionFigures, HourlyDecisions, HourlyUse,
+    IdempotencyKey, Inserted, KeptAnswer, ListFilter, Lookup, NewCredential, Recalled, Revealed, Snapshot,
+    Statistics, Store, StoreError, UseOutcome, UseRequest,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
@@ -49,6 +53,7 @@ use zeroize::Zeroizing;
 pub use self::connect::PostgresUrl;
 
 use self::acknowledge::Acknowledgements;
+use self::call::Length;
 use self::change::Regeneration;
 use self::failure::Failure;
 use self::node::Node;
@@ -85,9 +90,9 @@ impl PostgresStore {
         node.renew(&mut connection, &told).await.map_err(StoreError::from)?;
         let channel = node::channel(&mut connection).await?;
         connection.close().await.map_err(unavailable)?;
-        let pool_url = url.clone();
-        let (thread, pool) = StoreThread::start(move || pool_url.pool()).await?;
-        let transactions = Arc::new(Transactions::new(pool, told, url.wait(), channel));
+        let made_of = url.clone();
+        let (thread, transactions) =
+            StoreThread::start(move || Transactions::new(&made_of, told, channel)).await?;
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&node.id), url.lease()));
         let store =
             Self { thread, transactions, acknowledgements, stop: Arc::default(), vault: Arc::new(vault) };
@@ -113,29 +118,49 @@ impl PostgresStore {
         self.thread.run(follow).await
     }
 
-    /// Runs reading statements.
+    /// Runs reading statements, for somebody who waits.
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: AsyncFn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
         let transactions = Arc::clone(&self.transactions);
-        self.thread.run(async move || transactions.read(work).await).await
+        self.thread.run(async move || transactions.read(Length::Prompt, work).await).await
     }
 
-    /// Runs a transaction; `work` may be run several times.
+    /// Runs statements that read as much as there is.
+    async fn read_much<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
+    {
+        let transactions = Arc::clone(&self.transactions);
+        self.thread.run(async move || transactions.read(Length::Long, work).await).await
+    }
+
+    /// Runs a transaction, for somebody who waits; `work` may be run several times.
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure> + Send + 'static,
     {
         let transactions = Arc::clone(&self.transactions);
-        self.thread.run(async move || transactions.write(work).await).await
+        self.thread.run(async move || transactions.write(Length::Prompt, work).await).await
+    }
+
+    /// Runs a transaction over as many rows as there are; `work` may be run several times.
+    async fn write_much<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure> + Send + 'static,
+    {
+        let transactions = Arc::clone(&self.transactions);
+        self.thread.run(async move || transactions.write(Length::Long, work).await).await
     }
 
     /// Runs a transaction that may change configurations, and waits until every node decides with what it has changed or
     /// found changed.
-    async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
+    async fn change<T, F>(&self, length: Length, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure> + Send + 'static,
@@ -143,7 +168,7 @@ impl PostgresStore {
         let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
         self.thread
             .run(async move || {
-                let (value, position) = transactions.change(work).await?;
+                let (value, position) = transactions.change(length, work).await?;
                 let position = match position {
                     Some(position) => position,
                     None => transactions.committed().await?,
@@ -192,7 +217,7 @@ impl Store for PostgresStore {
 
     async fn list(&self, filter: &ListFilter) -> Result<Vec<Token>, StoreError> {
         let (vault, filter) = (self.vault.clone(), filter.clone());
-        self.read(async move |connection| list::list(connection, &vault, &filter).await).await
+        self.read_much(async move |connection| list::list(connection, &vault, &filter).await).await
     }
 
     async fn reveal(&self, id: TokenId, audit: AuditEntry) -> Result<Option<Revealed>, StoreError> {
@@ -202,7 +227,7 @@ impl Store for PostgresStore {
 
     async fn open(&self, ids: &[TokenId]) -> Result<Vec<Option<Revealed>>, StoreError> {
         let (vault, ids) = (self.vault.clone(), ids.to_vec());
-        self.read(async move |connection| credential::open(connection, &vault, &ids).await).await
+        self.read_much(async move |connection| credential::open(connection, &vault, &ids).await).await
     }
 
     async fn note(&self, audit: AuditEntry) -> Result<(), StoreError> {
@@ -224,7 +249,7 @@ impl Store for PostgresStore {
 
     async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError> {
         let statistics = statistics.clone();
-        self.write(async move |transaction| figures::add(transaction, &statistics).await).await
+        self.write_much(async move |transaction| figures::add(transaction, &statistics).await).await
     }
 
     async fn insert(
@@ -235,7 +260,7 @@ impl Store for PostgresStore {
         kept: Option<KeptAnswer>,
     ) -> Result<Inserted, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.change(async move |transaction| {
+        self.change(Length::Prompt, async move |transaction| {
             change::insert(transaction, &vault, &token, &credential, &audit, kept.as_ref()).await
         })
         .await
@@ -248,7 +273,7 @@ impl Store for PostgresStore {
         audit: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.change(async move |transaction| {
+        self.change(Length::Prompt, async move |transaction| {
             change::bootstrap(transaction, &vault, &token, &credential, &audit).await
         })
         .await
@@ -264,7 +289,7 @@ impl Store for PostgresStore {
 
     async fn update(&self, token: &Token, expected: u64, audit: AuditEntry) -> Result<Changed, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.change(async move |transaction| {
+        self.change(Length::Prompt, async move |transaction| {
             change::update(transaction, &vault, &token, expected, None, &audit).await
         })
         .await
@@ -278,7 +303,7 @@ impl Store for PostgresStore {
         audit: AuditEntry,
     ) -> Result<Changed, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.change(async move |transaction| {
+        self.change(Length::Prompt, async move |transaction| {
             change::update(transaction, &vault, &token, expected, Some(&credential), &audit).await
         })
         .await
@@ -294,7 +319,7 @@ impl Store for PostgresStore {
         kept: Option<KeptAnswer>,
     ) -> Result<Changed, StoreError> {
         let (vault, token) = (self.vault.clone(), token.clone());
-        self.change(async move |transaction| {
+        self.change(Length::Prompt, async move |transaction| {
             let regeneration =
                 Regeneration { token: &token, expected, credential: &credential, overlap_until };
             change::regenerate(transaction, &vault, regeneration, &audit, kept.as_ref()).await
@@ -303,7 +328,7 @@ impl Store for PostgresStore {
     }
 
     async fn descent(&self, id: TokenId) -> Result<Vec<(TokenId, u64)>, StoreError> {
-        self.read(async move |connection| change::descent(connection, id).await).await
+        self.read_much(async move |connection| change::descent(connection, id).await).await
     }
 
     async fn revoke(
@@ -314,7 +339,7 @@ impl Store for PostgresStore {
         audit: AuditEntry,
     ) -> Result<Option<Vec<TokenId>>, StoreError> {
         let (vault, judged) = (self.vault.clone(), judged.map(<[_]>::to_vec));
-        self.change(async move |transaction| {
+        self.change(Length::Long, async move |transaction| {
             change::revoke(transaction, &vault, id, at, judged.as_deref(), &audit).await
         })
         .await
@@ -322,11 +347,15 @@ impl Store for PostgresStore {
 
     async fn purge(&self, id: TokenId, audit: AuditEntry) -> Result<bool, StoreError> {
         let vault = self.vault.clone();
-        self.change(async move |transaction| change::purge(transaction, &vault, id, &audit).await).await
+        self.change(Length::Long, async move |transaction| {
+            change::purge(transaction, &vault, id, &audit).await
+        })
+        .await
     }
 
     async fn sweep(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {
-        self.change(async move |transaction| change::sweep(transaction, now, at_most).await).await
+        self.change(Length::Long, async move |transaction| change::sweep(transaction, now, at_most).await)
+            .await
     }
 
     async fn recall(&self, key: IdempotencyKey, now: UnixSeconds) -> Result<Recalled, StoreError> {
@@ -340,7 +369,7 @@ impl Store for PostgresStore {
         from: UnixSeconds,
         to: UnixSeconds,
     ) -> Result<Vec<HourlyUse>, StoreError> {
-        self.read(async move |connection| figures::usage(connection, id, from, to).await).await
+        self.read_much(async move |connection| figures::usage(connection, id, from, to).await).await
     }
 
     async fn decisions(
@@ -348,12 +377,12 @@ impl Store for PostgresStore {
         from: UnixSeconds,
         to: UnixSeconds,
     ) -> Result<Vec<HourlyDecisions>, StoreError> {
-        self.read(async move |connection| figures::decisions(connection, from, to).await).await
+        self.read_much(async move |connection| figures::decisions(connection, from, to).await).await
     }
 
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
         let filter = filter.clone();
-        self.read(async move |connection| audit::read(connection, &filter).await).await
+        self.read_much(async move |connection| audit::read(connection, &filter).await).await
     }
 
     async fn highest_time(&self) -> Result<UnixSeconds, StoreError> {
@@ -388,8 +417,7 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.is_bootstrapped().await?;
-        // The same number written again is a record in the log all the same.
+        // Found, the row has been read. The same number written again is a record in the log all the same.
         self.write(async |transaction| {
             sqlx::query("UPDATE installation SET highest_time_seen = highest_time_seen")
                 .execute(&mut **transaction)
@@ -397,6 +425,10 @@ impl Store for PostgresStore {
             Ok(Verdict::Keep(()))
         })
         .await
+    }
+
+    fn connections(&self) -> Option<ConnectionFigures> {
+        Some(self.transactions.lender.figures())
     }
 
     async fn close(&self) {
@@ -407,7 +439,7 @@ impl Store for PostgresStore {
             node::end_lease(&transactions.told);
             // Otherwise the others wait for its lease once more.
             let _ = acknowledgements.leave(&transactions).await;
-            transactions.pool.close().await;
+            transactions.lender.close().await;
             Ok(())
         });
         // It fails only if the thread has ended, and the connections with it.

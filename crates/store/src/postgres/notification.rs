@@ -29,12 +29,12 @@ impl NotificationStore for PostgresStore {
     }
 
     async fn claim_notifications(&self, claim: Claim) -> Result<Vec<DueNotification>, StoreError> {
-        self.write(async move |transaction| attempt::claim(transaction, &claim).await).await
+        self.write_much(async move |transaction| attempt::claim(transaction, &claim).await).await
     }
 
     async fn record_attempts(&self, attempts: &[Attempted]) -> Result<(), StoreError> {
         let attempts = attempts.to_vec();
-        self.write(async move |transaction| {
+        self.write_much(async move |transaction| {
             for attempt in &attempts {
                 attempt::record(transaction, attempt).await?;
             }
@@ -45,7 +45,7 @@ impl NotificationStore for PostgresStore {
 
     async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<Notification>, StoreError> {
         let filter = filter.clone();
-        self.read(async move |connection| list(connection, &filter).await).await
+        self.read_much(async move |connection| list(connection, &filter).await).await
     }
 
     async fn find_notification(
@@ -97,7 +97,7 @@ impl NotificationStore for PostgresStore {
         at_most: u32,
     ) -> Result<u64, StoreError> {
         let vault = self.vault.clone();
-        self.write(async move |transaction| {
+        self.write_much(async move |transaction| {
             let told = notice::tell_expiring(transaction, &vault, now, horizon, at_most).await?;
             Ok(if told == 0 { Verdict::Undo(0) } else { Verdict::Keep(told) })
         })
@@ -105,11 +105,11 @@ impl NotificationStore for PostgresStore {
     }
 
     async fn forget_notifications(&self, now: UnixSeconds, at_most: u32) -> Result<u64, StoreError> {
-        self.write(async move |transaction| forget(transaction, now, at_most).await).await
+        self.write_much(async move |transaction| forget(transaction, now, at_most).await).await
     }
 
     async fn outbox(&self) -> Result<Outbox, StoreError> {
-        self.read(async |connection| outbox(connection).await).await
+        self.read_much(async |connection| outbox(connection).await).await
     }
 
     async fn notification_added(&self) {

@@ -2,12 +2,13 @@
 //! waiting never leaves a change half done or untold; and no connection hangs on the runtime of a caller.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use countermark_domain::store::StoreError;
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet};
 
+use super::transaction::Transactions;
 use crate::OpenError;
 
 /// Makes the future of a piece of work, on the thread.
@@ -19,19 +20,19 @@ pub(super) struct StoreThread {
 }
 
 impl StoreThread {
-    /// Starts the thread with a pool that belongs to it and is closed when the handle is dropped.
+    /// Starts the thread with connections that belong to it and are closed when the handle is dropped.
     pub(super) async fn start(
-        make_pool: impl FnOnce() -> PgPool + Send + 'static,
-    ) -> Result<(Self, PgPool), OpenError> {
+        make: impl FnOnce() -> Transactions + Send + 'static,
+    ) -> Result<(Self, Arc<Transactions>), OpenError> {
         let failed = |source| OpenError::File { path: "the thread of the database".into(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (inbox, works) = mpsc::unbounded_channel();
-        let (answer, pool) = oneshot::channel();
+        let (answer, transactions) = oneshot::channel();
         let serve = async move {
-            let pool = make_pool();
-            let _ = answer.send(pool.clone());
+            let transactions = Arc::new(make());
+            let _ = answer.send(Arc::clone(&transactions));
             self::serve(works).await;
-            pool.close().await;
+            transactions.lender.close().await;
         };
         std::thread::Builder::new()
             .name("countermark-postgres".into())
@@ -41,8 +42,8 @@ impl StoreThread {
                 LocalSet::new().block_on(&runtime, serve);
             })
             .map_err(failed)?;
-        let pool = pool.await.map_err(|_| ended())?;
-        Ok((Self { inbox }, pool))
+        let transactions = transactions.await.map_err(|_| ended())?;
+        Ok((Self { inbox }, transactions))
     }
 
     /// Runs the work on the thread, beside all other.

@@ -9,13 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countermark_domain::store::{Change, Position, StoreError};
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::{sleep, timeout};
 
+use super::bounds::Bounds;
+use super::call::{Call, Length};
+use super::connect::PostgresUrl;
 use super::failure::Failure;
+use super::lend::{Lender, Lent};
+use super::pulse::Pulse;
 use super::told::Told;
-use super::unavailable;
 use crate::verdict::Verdict;
 
 /// How often work that gets in the way of other work is done again.
@@ -26,23 +30,22 @@ const DOUBT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What all transactions of a node share.
 pub(super) struct Transactions {
-    pub pool: PgPool,
+    pub lender: Lender,
+    pulse: Pulse,
     pub told: Told,
     /// Told of every transaction that has put something into the outbox.
     pub added: Arc<Notify>,
     /// Held from the taking of a position until the listener has been told of it: so it is told in order.
     turns: Arc<tokio::sync::Mutex<()>>,
-    /// How long a change waits for the change before it, of the same node, to be committed and told.
-    turn_wait: Duration,
     /// Where nodes are woken up when there is a change; `None` where the database cannot.
     channel: Option<Arc<str>>,
 }
 
-/// An open transaction. Dropped, it is rolled back.
+/// An open transaction. Dropped, it goes with its connection.
 pub(super) struct Transaction {
-    inner: sqlx::Transaction<'static, Postgres>,
+    inner: Lent,
     turns: Arc<tokio::sync::Mutex<()>>,
-    turn_wait: Duration,
+    bounds: Bounds,
     turn: Option<OwnedMutexGuard<()>>,
     has_enqueued: bool,
     channel: Option<Arc<str>>,
@@ -51,7 +54,7 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Waits until no other change of this node is under way; to be called before a position is taken.
     pub(super) async fn take_turn(&mut self) -> Result<(), StoreError> {
-        let turn = timeout(self.turn_wait, self.turns.clone().lock_owned()).await;
+        let turn = timeout(self.bounds.wait, self.turns.clone().lock_owned()).await;
         self.turn = Some(turn.map_err(|_| StoreError::Unavailable("a change before it hangs".into()))?);
         Ok(())
     }
@@ -82,26 +85,58 @@ impl DerefMut for Transaction {
 }
 
 impl Transactions {
+    pub(super) fn new(url: &PostgresUrl, told: Told, channel: Option<Arc<str>>) -> Self {
+        let lender = url.lender();
+        let pulse = Pulse::new(url.options(), lender.bounds.wait);
+        Self { lender, pulse, told, added: Arc::default(), turns: Arc::default(), channel }
+    }
+
     /// Where nodes are woken up.
     pub(super) fn channel(&self) -> Option<Arc<str>> {
         self.channel.clone()
     }
 
-    pub(super) fn new(pool: PgPool, told: Told, turn_wait: Duration, channel: Option<Arc<str>>) -> Self {
-        Self { pool, told, added: Arc::default(), turns: Arc::default(), turn_wait, channel }
-    }
-
     /// Runs reading statements, each of which sees a snapshot of its own; again, if the connection has died meanwhile.
     pub(super) async fn read<T>(
         &self,
+        length: Length,
         work: impl AsyncFn(&mut PgConnection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
+        let call = self.begin_call(length);
         let mut dead = 0;
         loop {
-            let mut connection = self.pool.acquire().await.map_err(unavailable)?;
-            match work(&mut connection).await {
-                Err(Failure::Lost(_)) if dead < self.pool.options().get_max_connections() => dead += 1,
-                result => return Ok(result?),
+            let mut connection = self.lend(&call).await?;
+            match call.bound(work(&mut connection)).await {
+                Err(Failure::Lost(_)) if dead < self.lender.size() => dead += 1,
+                Ok(value) => {
+                    connection.give_back();
+                    return Ok(value);
+                }
+                Err(failure) => {
+                    connection.end_after(&failure);
+                    return Err(failure.into());
+                }
+            }
+        }
+    }
+
+    /// A connection, and for a long call one that answers: else it would not be missed for long.
+    async fn lend(&self, call: &Call<'_>) -> Result<Lent, Failure> {
+        let mut dead = 0;
+        loop {
+            let mut connection = call.bound(self.lender.lend()).await?;
+            if call.length() == Length::Prompt {
+                return Ok(connection);
+            }
+            match call.bound_trifle(async { Ok(connection.ping().await?) }).await {
+                Ok(()) => return Ok(connection),
+                Err(failure) => {
+                    connection.end_after(&failure);
+                    if dead == self.lender.size() || call.is_over() {
+                        return Err(failure);
+                    }
+                    dead += 1;
+                }
             }
         }
     }
@@ -110,19 +145,22 @@ impl Transactions {
     /// get in its way: then it is undone and run again.
     pub(super) async fn write<T>(
         self: &Arc<Self>,
+        length: Length,
         work: impl AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure>,
     ) -> Result<T, StoreError> {
-        self.change(work).await.map(|(value, _)| value)
+        self.change(length, work).await.map(|(value, _)| value)
     }
 
     /// As [`Transactions::write`]; also the position of the change, if it was one.
     pub(super) async fn change<T>(
         self: &Arc<Self>,
+        length: Length,
         work: impl AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure>,
     ) -> Result<(T, Option<Position>), StoreError> {
+        let call = self.begin_call(length);
         let mut tries = 1;
         loop {
-            match self.attempt(&work).await {
+            match self.attempt(&call, &work).await {
                 Err(Failure::Conflict(error)) if tries < TRIES => {
                     tracing::debug!(%error, tries, "a transaction is run again");
                     tries += 1;
@@ -132,23 +170,37 @@ impl Transactions {
         }
     }
 
+    fn begin_call(&self, length: Length) -> Call<'_> {
+        Call::begin(length, self.lender.bounds, &self.pulse)
+    }
+
     async fn attempt<T>(
         self: &Arc<Self>,
+        call: &Call<'_>,
         work: &impl AsyncFn(&mut Transaction) -> Result<Verdict<T>, Failure>,
     ) -> Result<(T, Option<Position>), Failure> {
-        let mut transaction = self.begin().await?;
-        let (value, change) = match work(&mut transaction).await? {
-            Verdict::Keep(value) => (value, None),
-            Verdict::Announce(value, change) => (value, Some(change)),
-            Verdict::Undo(value) => {
-                transaction.inner.rollback().await?;
+        let mut transaction = self.begin(call).await?;
+        let (value, change) = match call.bound(work(&mut transaction)).await {
+            Ok(Verdict::Keep(value)) => (value, None),
+            Ok(Verdict::Announce(value, change)) => (value, Some(change)),
+            Ok(Verdict::Undo(value)) => {
+                transaction.inner.undo();
                 return Ok((value, None));
+            }
+            Err(failure) => {
+                transaction.inner.end_after(&failure);
+                return Err(failure);
             }
         };
         let position = change.as_ref().map(|change| change.position);
-        let Transaction { inner, turn, has_enqueued, .. } = transaction;
-        match inner.commit().await.map_err(Failure::from) {
-            Ok(()) => {
+        let Transaction { mut inner, turn, has_enqueued, .. } = transaction;
+        let committed = call.bound_commit(async { Ok(inner.execute("COMMIT").await?) }).await;
+        match &committed {
+            Ok(_) => inner.give_back(),
+            Err(failure) => inner.end_after(failure),
+        }
+        match committed {
+            Ok(_) => {
                 if let Some(change) = change {
                     self.told.tell(&change);
                 }
@@ -170,25 +222,32 @@ impl Transactions {
 
     /// Each statement sees what was committed before it, whatever the database is set to: rows that were waited for are
     /// read as they are then. An idle connection may have died; its place is taken by a new one.
-    async fn begin(&self) -> Result<Transaction, Failure> {
+    async fn begin(&self, call: &Call<'_>) -> Result<Transaction, Failure> {
         let mut dead = 0;
         loop {
-            match self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await {
-                Ok(inner) => {
-                    let turns = self.turns.clone();
+            let mut inner = call.bound(self.lender.lend()).await?;
+            let begun = call.bound_trifle(async {
+                Ok(inner.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?)
+            });
+            match begun.await {
+                Ok(_) => {
                     return Ok(Transaction {
                         inner,
-                        turns,
-                        turn_wait: self.turn_wait,
+                        turns: self.turns.clone(),
+                        bounds: self.lender.bounds,
                         turn: None,
                         has_enqueued: false,
                         channel: self.channel.clone(),
                     });
                 }
-                Err(error) => match Failure::from(error) {
-                    Failure::Lost(_) if dead < self.pool.options().get_max_connections() => dead += 1,
-                    failure => return Err(failure),
-                },
+                Err(failure) => {
+                    inner.end_after(&failure);
+                    let is_dead = matches!(failure, Failure::Lost(_) | Failure::Hung(_));
+                    if !is_dead || dead == self.lender.size() || call.is_over() {
+                        return Err(failure);
+                    }
+                    dead += 1;
+                }
             }
         }
     }
@@ -196,7 +255,7 @@ impl Transactions {
     /// Tells the listener of a change whose commit was not answered, once the database says that it has kept it; until
     /// then no other change of this node gets its turn.
     async fn settle_doubt(self: Arc<Self>, change: Change, turn: Option<OwnedMutexGuard<()>>) {
-        while !self.pool.is_closed() {
+        while !self.lender.pool.is_closed() {
             match self.position().await {
                 // If not this one, then another change has this number: to forget tokens once more does no harm.
                 Ok(position) if position >= change.position => {
@@ -212,7 +271,7 @@ impl Transactions {
 
     /// The last change that is committed.
     pub(super) async fn committed(&self) -> Result<Position, StoreError> {
-        self.read(async |connection| {
+        self.read(Length::Prompt, async |connection| {
             let position: i64 =
                 sqlx::query_scalar("SELECT change_position FROM installation").fetch_one(connection).await?;
             Ok(Position(position.unsigned_abs()))
@@ -222,11 +281,17 @@ impl Transactions {
 
     /// The last change. Waits for a commit that is still under way: the lock says that there is none.
     async fn position(&self) -> Result<Position, Failure> {
-        let mut transaction = self.begin().await?;
-        let position: i64 = sqlx::query_scalar("SELECT change_position FROM installation FOR UPDATE")
-            .fetch_one(&mut *transaction.inner)
-            .await?;
-        transaction.inner.rollback().await?;
-        Ok(Position(position.unsigned_abs()))
+        let call = self.begin_call(Length::Prompt);
+        let mut transaction = self.begin(&call).await?;
+        let position = call.bound(async {
+            let query = sqlx::query_scalar("SELECT change_position FROM installation FOR UPDATE");
+            Ok::<i64, Failure>(query.fetch_one(&mut *transaction.inner).await?)
+        });
+        let position = position.await;
+        match &position {
+            Ok(_) => transaction.inner.undo(),
+            Err(failure) => transaction.inner.end_after(failure),
+        }
+        Ok(Position(position?.unsigned_abs()))
     }
 }

@@ -47,7 +47,7 @@ impl UploadStore for PostgresStore {
     }
 
     async fn expire_uploads(&self, now: UnixSeconds, at_most: u32) -> Result<Booked<u64>, StoreError> {
-        self.write(async move |transaction| expire(transaction, now, at_most).await).await
+        self.write_much(async move |transaction| expire(transaction, now, at_most).await).await
     }
 }
 
