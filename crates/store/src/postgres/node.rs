@@ -187,6 +187,16 @@ impl Node {
         }
     }
 
+    /// A connection to renew on. A node that stops in the middle of a renewal holds up every change of the others: not for
+    /// longer than they would wait for its lease.
+    async fn connect(&self, url: &PostgresUrl) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = url.connect_limited().await?;
+        let silence = (self.length / 2).as_millis();
+        let limit = format!("SET idle_in_transaction_session_timeout = {silence}");
+        connection.execute(AssertSqlSafe(limit)).await?;
+        Ok(connection)
+    }
+
     /// One renewal, and what comes before it is due.
     async fn beat(
         &mut self,
@@ -196,7 +206,7 @@ impl Node {
         wake: &Notify,
     ) -> Result<(), Failure> {
         if connection.is_none() {
-            *connection = Some(url.connect_limited().await?);
+            *connection = Some(self.connect(url).await?);
         }
         let Some(connection) = connection else { return Ok(()) };
         loop {
