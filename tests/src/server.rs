@@ -114,6 +114,15 @@ impl TestServer {
     /// SIGSTOP: it stands still, and the system goes on taking connections and requests for it.
     pub fn pause(&self) {
         self.signal("STOP");
+        // The first of its threads to run stops the others: until then they go on.
+        let stands = within(START, || self.stands_still().then_some(()));
+        assert!(stands.is_some(), "a process that was stopped stands still");
+    }
+
+    fn stands_still(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let mut states = threads.map(|thread| fs::read_to_string(thread.path().join("status")));
+        states.all(|state| state.is_ok_and(|state| state.contains("\nState:\tT")))
     }
 
     /// SIGCONT.
