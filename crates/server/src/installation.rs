@@ -20,19 +20,40 @@ use crate::{master_key, private_file};
 /// # Errors
 /// [`StartError::DatabaseUrl`].
 pub fn location(config: &Config) -> Result<Location, StartError> {
-    let Some(url) = &config.data.database_url else {
-        return Ok(Location::Sqlite(config.data.directory.join("countermark.db")));
-    };
-    match url.expose().parse().map_err(|_| StartError::DatabaseUrl)? {
+    match &config.data.database_url {
+        Some(url) => location_of(config, url.expose()).ok_or(StartError::DatabaseUrl),
+        None => Ok(Location::Sqlite(config.data.directory.join("countermark.db"))),
+    }
+}
+
+/// The place of another database, opened as the configuration says; `None` if it is no URL of one.
+pub fn location_of(config: &Config, url: &str) -> Option<Location> {
+    match url.parse().ok()? {
         Location::Postgres(url) => {
             let url = url.with_connections(config.data.connections).with_lease(config.data.lease);
-            Ok(Location::Postgres(if config.data.allow_lost_commits {
+            Some(Location::Postgres(if config.data.allow_lost_commits {
                 url.allow_lost_commits()
             } else {
                 url
             }))
         }
-        location => Ok(location),
+        location => Some(location),
+    }
+}
+
+/// Refuses where no installation has been made yet.
+///
+/// # Errors
+/// [`OpenError::Missing`], [`OpenError::NoInstallation`], and what the database says.
+pub async fn demand(location: &Location) -> Result<(), OpenError> {
+    match location {
+        // Also a file without an installation: the first administrator may be made before the first start.
+        Location::Sqlite(path) if path.exists() => Ok(()),
+        Location::Sqlite(path) => Err(OpenError::Missing(path.clone())),
+        location => match countermark_store::check(location).await?.master_key_version {
+            Some(_) => Ok(()),
+            None => Err(OpenError::NoInstallation),
+        },
     }
 }
 

@@ -36,6 +36,14 @@ pub fn find(config: &Config) -> Result<Option<MasterKey>, StartError> {
     }
 }
 
+/// The key of an installation that is there.
+///
+/// # Errors
+/// As [`find`], and [`StartError::MasterKeyMissing`].
+pub fn demand(config: &Config) -> Result<MasterKey, StartError> {
+    find(config)?.ok_or_else(|| StartError::MasterKeyMissing(file(config)))
+}
+
 /// The key in this file; `None` if there is no such file.
 ///
 /// # Errors

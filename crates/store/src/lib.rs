@@ -2,6 +2,7 @@
 
 mod counter;
 mod error;
+mod marks;
 mod notice;
 mod postgres;
 mod record;
@@ -9,6 +10,7 @@ mod rotation;
 mod row;
 mod seal;
 mod sqlite;
+mod transfer;
 mod vault;
 mod verdict;
 
@@ -19,9 +21,13 @@ use std::sync::Arc;
 use countermark_domain::store::{ChangeListener, Store};
 
 pub use error::{InvalidLocation, OpenError};
+pub use marks::Departure;
 pub use postgres::PostgresUrl;
 pub use rotation::Rotation;
 pub use seal::{FillRandom, MasterKey};
+pub use transfer::{
+    Cancelled, CopyKeys, Disable, Moved, Progress, RestoreOrder, Restored, cancel_move, move_to, restore,
+};
 
 /// Where a database is; its kind chooses the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +93,12 @@ pub struct Facts {
     pub is_rotation_unfinished: bool,
     /// Name and version of the engine.
     pub engine_version: String,
+    /// Which life of the data this is: 1 at first, raised by each restore from a backup; `None` before the first start.
+    pub epoch: Option<u64>,
+    /// Where the installation is being or has been moved to; it cannot be opened here then.
+    pub departure: Option<Departure>,
+    /// Whether a copy into this database has not come to its end; it cannot be opened then.
+    pub is_half_filled: bool,
 }
 
 /// Opens an installation, or makes one where there is nothing; runs the migrations that are missing.
@@ -111,15 +123,17 @@ pub async fn migrate(location: &Location) -> Result<Migrated, OpenError> {
     }
 }
 
-/// Writes a consistent copy, without the master key, to a file that must not be there yet. The installation may be in
+/// Writes a consistent copy, without the master key, to a file that must not be there yet: of either engine a SQLite
+/// database. The installation may be in
 /// use meanwhile.
 ///
 /// # Errors
-/// [`OpenError::Missing`], [`OpenError::File`], [`OpenError::NoBackup`] for PostgreSQL, and what the database says.
+/// [`OpenError::Missing`], [`OpenError::NoInstallation`], [`OpenError::HalfFilled`], [`OpenError::File`], and what the
+/// database says.
 pub async fn backup(location: &Location, target: &Path) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(path) => sqlite::maintain::backup(path, target).await,
-        Location::Postgres(_) => Err(OpenError::NoBackup),
+        Location::Postgres(url) => transfer::backup(url, target).await,
     }
 }
 
@@ -132,6 +146,18 @@ pub async fn check(location: &Location) -> Result<Facts, OpenError> {
         Location::Sqlite(path) => sqlite::maintain::check(path).await,
         Location::Postgres(url) => postgres::maintain::check(url).await,
     }
+}
+
+/// Whether this is the master key of an installation, which may be in use.
+///
+/// # Errors
+/// [`OpenError::WrongMasterKey`], [`OpenError::Missing`], [`OpenError::NoInstallation`], and what the database says.
+pub async fn check_master_key(location: &Location, master_key: &MasterKey) -> Result<(), OpenError> {
+    let seals = match location {
+        Location::Sqlite(path) => sqlite::maintain::seals(path).await?,
+        Location::Postgres(url) => postgres::maintain::seals(url).await?,
+    };
+    vault::demand_fit(&seals.ok_or(OpenError::NoInstallation)?, master_key)
 }
 
 /// Seals everything anew under `new`. Interrupted anywhere, the same call finishes it; repeated after that it does

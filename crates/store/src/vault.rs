@@ -101,6 +101,19 @@ impl Seals {
     }
 }
 
+/// Refuses a master key that is neither the one under which an installation is sealed nor, while it is being rotated, the
+/// next one.
+pub(crate) fn demand_fit(seals: &Seals, key: &MasterKey) -> Result<(), OpenError> {
+    // Opening draws no nonces.
+    let sealer = |version| Sealer::new(key, version, std::sync::Arc::new(|_| {}));
+    let fits_next = |check: &Vec<u8>| fits(&sealer(seals.version + 1), check);
+    if fits(&sealer(seals.version), &seals.check) || seals.next_check.as_ref().is_some_and(fits_next) {
+        Ok(())
+    } else {
+        Err(OpenError::WrongMasterKey)
+    }
+}
+
 /// The known text whose opening proves a master key.
 const CHECK_TEXT: &[u8] = b"countermark master key check 1";
 

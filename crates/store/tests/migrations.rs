@@ -40,6 +40,8 @@ async fn put_back_to_3(path: &std::path::Path) {
     sqlx::raw_sql(
         "DROP INDEX access_tokens_unique_names; DROP INDEX access_tokens_by_dialect;
          ALTER TABLE installation DROP COLUMN epoch; ALTER TABLE installation DROP COLUMN moved_to;
+         ALTER TABLE installation DROP COLUMN moved_at; ALTER TABLE installation DROP COLUMN transfer;
+         ALTER TABLE installation DROP COLUMN filling;
          PRAGMA user_version = 3",
     )
     .execute(&mut connection)

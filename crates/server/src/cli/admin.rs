@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 use countermark_domain::clock::SystemClock;
-use countermark_store::{Location, OpenError};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -15,7 +14,7 @@ use crate::start_error::StartError;
 /// The commands under `admin`.
 #[derive(Debug, Subcommand)]
 pub enum Admin {
-    /// Make a key with all permissions, on the database; the service must be stopped
+    /// Make a key with all permissions, on the database; a service on SQLite must be stopped
     Create {
         /// What lists call it
         #[arg(long)]
@@ -36,12 +35,7 @@ impl Admin {
 }
 
 async fn create(config: Config, name: Option<String>) -> Result<serde_json::Value, Failure> {
-    let Location::Sqlite(path) = installation::location(&config)? else {
-        return Err(Failure::refused("this kind of database is not maintained by the command line"));
-    };
-    if !path.exists() {
-        return Err(OpenError::Missing(path).into());
-    }
+    installation::demand(&installation::location(&config)?).await?;
     let service = installation::open(&config, Box::new(SystemClock), system_rng()).await?;
     let made = service.make_administrator(name).await;
     service.shut_down().await;

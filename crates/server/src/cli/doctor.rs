@@ -1,24 +1,21 @@
 //! `countermark doctor`.
 
+mod database;
+
 use std::fs::{OpenOptions, TryLockError};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use countermark_domain::cache::Cache;
-use countermark_domain::clock::{Clock, SystemClock, TOLERATED_STEP_BACK_SECONDS};
-use countermark_domain::store::Position;
-use countermark_store::{Facts, Location, OpenError, Settings};
+use countermark_store::Location;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::http::Client;
 use super::output::{Output, cell, table};
-use super::{block_on, system_rng};
 use crate::config::{Config, ConfigFlags};
-use crate::installation::{fill_random, location};
+use crate::installation::location;
 use crate::{master_key, private_file};
 
 /// The arguments of `doctor`.
@@ -76,10 +73,11 @@ fn examine(config: &Config, findings: &mut Findings) {
     match location(config) {
         Ok(Location::Sqlite(path)) => {
             let is_running = server(config, &path, findings);
-            database(config, &path, is_running, findings);
+            database::examine(config, &Location::Sqlite(path.clone()), is_running, findings);
             space(&path, findings);
         }
-        Ok(_) => findings.warn("database", "of a kind that is not examined", "ask its own tools"),
+        // Whether nodes run, and where, is not known here.
+        Ok(location) => database::examine(config, &location, true, findings),
         Err(error) => findings.fail("database", &error.to_string(), "correct it"),
     }
     public_url(config, findings);
@@ -170,98 +168,6 @@ fn server(config: &Config, database: &Path, findings: &mut Findings) -> bool {
         (false, Err(_)) => findings.ok(CHECK, "does not run"),
     }
     held
-}
-
-fn database(config: &Config, path: &Path, is_running: bool, findings: &mut Findings) {
-    const CHECK: &str = "database";
-    let shown = path.display().to_string();
-    let facts = match block_on(countermark_store::check(&Location::Sqlite(path.to_owned()))) {
-        Ok(facts) => facts,
-        Err(OpenError::Missing(_)) => {
-            return findings.warn(
-                CHECK,
-                &format!("{shown} is not there"),
-                "the first `countermark serve` makes it",
-            );
-        }
-        Err(error) => {
-            return findings.fail(
-                CHECK,
-                &format!("{shown}: {error}"),
-                "restore the last good backup if it stays so",
-            );
-        }
-    };
-    match facts.problems.first() {
-        None => {
-            let megabytes = (facts.database_bytes + facts.log_bytes).div_ceil(1 << 20);
-            findings.ok(
-                CHECK,
-                &format!(
-                    "{shown} is sound: {} tokens, {megabytes} MiB, {}",
-                    facts.tokens, facts.engine_version
-                ),
-            );
-        }
-        Some(problem) => {
-            let detail = format!("{shown}: {} faults, such as: {problem}", facts.problems.len());
-            findings.fail(CHECK, &detail, "stop the service and restore the last good backup");
-        }
-    }
-    schema(&facts, findings);
-    if facts.is_rotation_unfinished {
-        findings.fail(
-            "seals",
-            "a rotation of the master key was interrupted",
-            "finish it with `countermark keys rotate`",
-        );
-    } else if !is_running && facts.schema == facts.schema_known && facts.master_key_version.is_some() {
-        opened(config, path, findings);
-    }
-}
-
-fn schema(facts: &Facts, findings: &mut Findings) {
-    let detail = format!("version {}, this program knows {}", facts.schema, facts.schema_known);
-    match facts.schema.cmp(&facts.schema_known) {
-        std::cmp::Ordering::Equal => findings.ok("schema", &detail),
-        std::cmp::Ordering::Less => {
-            findings.warn("schema", &detail, "`countermark migrate` or the next start brings it up to date")
-        }
-        std::cmp::Ordering::Greater => findings.fail("schema", &detail, "run the newer version"),
-    }
-}
-
-/// What only shows with the key and under the lock: whether the key fits, and the highest time.
-fn opened(config: &Config, path: &Path, findings: &mut Findings) {
-    let Ok(Some(master_key)) = master_key::find(config) else {
-        return findings.fail("seals", "there is no master key to open them", "put the master key back");
-    };
-    let listener = Arc::new(Cache::new(1, Position(0)));
-    let settings = Settings { master_key, fill_random: fill_random(&system_rng()), listener };
-    let location = Location::Sqlite(path.to_owned());
-    let highest = block_on(async {
-        let store = countermark_store::open(&location, settings).await?;
-        let highest = store.highest_time().await;
-        store.close().await;
-        highest.map_err(OpenError::from)
-    });
-    match highest {
-        Err(error) => findings.fail("seals", &error.to_string(), "put the right master key back"),
-        Ok(highest) => {
-            findings.ok("seals", "the master key fits");
-            let behind = highest.get().saturating_sub(SystemClock.now_millis() / 1000);
-            if behind > TOLERATED_STEP_BACK_SECONDS {
-                let detail = format!("{behind} s behind the highest time seen");
-                findings.fail(
-                    "clock",
-                    &detail,
-                    "set it right; the service is not ready until it has caught up",
-                );
-            } else {
-                findings.ok("clock", "not behind the highest time seen");
-            }
-        }
-    }
 }
 
 /// The standard library cannot tell free space; `df -Pk` is the same on every Unix.

@@ -90,7 +90,16 @@ impl Failure {
             | OpenError::ForeignDatabase(_)
             | OpenError::ForeignSchema(_)
             | OpenError::NotDurable { .. }
-            | OpenError::NoBackup
+            | OpenError::Moved(_)
+            | OpenError::HalfFilled(_)
+            | OpenError::NotEmpty(_)
+            | OpenError::NotABackup(..)
+            | OpenError::CopyDiffers { .. }
+            | OpenError::OlderSchema { .. }
+            | OpenError::NotMoved
+            | OpenError::MoveComplete(_)
+            | OpenError::NodesRun
+            | OpenError::WrongWay
             | OpenError::Linked(_) => Exit::Refused,
             OpenError::Missing(_)
             | OpenError::NoInstallation

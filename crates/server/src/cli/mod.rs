@@ -12,6 +12,8 @@ mod keys;
 mod migrate;
 mod openapi;
 mod output;
+mod relocate;
+mod restore;
 mod secret;
 mod serve;
 mod shardimage_key;
@@ -66,12 +68,14 @@ enum Command {
     ShardimageKey(shardimage_key::ShardimageKey),
     /// Print the OpenAPI document
     Openapi(openapi::Openapi),
-    /// Bring the database's schema up to this version
+    /// Bring the database's schema up to this version, or move the installation to PostgreSQL
     Migrate(migrate::Migrate),
     /// Examine the installation and say what to do
     Doctor(doctor::Doctor),
     /// Copy the database to a file, while the service may run
     Backup(backup::Backup),
+    /// Bring a backup back, into an empty database of either kind
+    Restore(restore::Restore),
     /// Change the master key
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -95,6 +99,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(command) => command.run(output),
         Command::Doctor(command) => command.run(output),
         Command::Backup(command) => command.run(output),
+        Command::Restore(command) => command.run(output),
         Command::Keys(command) => command.run(output),
         Command::Completions(command) => command.run(output),
     };

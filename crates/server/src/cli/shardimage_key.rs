@@ -4,7 +4,6 @@ use clap::Subcommand;
 use countermark_core::{Purpose, Token};
 use countermark_domain::clock::SystemClock;
 use countermark_domain::{DomainError, Issued, Service, ShardimageRights};
-use countermark_store::{Location, OpenError};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
@@ -100,12 +99,7 @@ fn on_database<T>(
     work: impl AsyncFnOnce(&Service) -> Result<T, DomainError>,
 ) -> Result<T, Failure> {
     block_on(async {
-        let Location::Sqlite(path) = installation::location(&config)? else {
-            return Err(Failure::refused("this kind of database is not maintained by the command line"));
-        };
-        if !path.exists() {
-            return Err(OpenError::Missing(path).into());
-        }
+        installation::demand(&installation::location(&config)?).await?;
         let service = installation::open(&config, Box::new(SystemClock), system_rng()).await?;
         let done = work(&service).await;
         service.shut_down().await;

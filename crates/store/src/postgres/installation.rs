@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::transaction::Transaction;
 use super::unavailable;
 use crate::OpenError;
+use crate::marks::Marks;
 use crate::row::{Reader, signed};
 use crate::seal::{FillRandom, MasterKey};
 use crate::vault::{Seals, Vault, check_value};
@@ -15,6 +16,21 @@ pub(super) async fn seals(connection: &mut PgConnection) -> Result<Option<Seals>
     let row = sqlx::query(Seals::QUERY).fetch_optional(connection).await.map_err(unavailable)?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Seals::read(&Reader::new(&row, "installation", "only_row"))?))
+}
+
+/// What it knows of copies; `None` before the first opening.
+pub(super) async fn marks(connection: &mut PgConnection) -> Result<Option<Marks>, OpenError> {
+    let row = sqlx::query(Marks::QUERY).fetch_optional(connection).await.map_err(unavailable)?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Marks::read(&Reader::new(&row, "installation", "only_row"))?))
+}
+
+/// Refuses an installation that is not yet whole.
+pub(super) async fn demand_open(connection: &mut PgConnection) -> Result<(), OpenError> {
+    match marks(connection).await? {
+        Some(marks) => marks.demand_open("the database"),
+        None => Ok(()),
+    }
 }
 
 /// The keys of the installation, made at the very first opening; of several nodes that open it at once, by one.
@@ -38,6 +54,7 @@ pub(super) async fn vault(
         .await
         .map_err(unavailable)?;
     }
+    demand_open(connection).await?;
     match seals(connection).await? {
         Some(seals) => Vault::unlock(&seals, master_key, fill_random),
         None => Err(OpenError::NoInstallation),

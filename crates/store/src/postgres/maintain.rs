@@ -4,11 +4,16 @@ use sqlx::{Connection, PgConnection};
 
 use super::connect::PostgresUrl;
 use super::{installation, migrate, unavailable};
+use crate::marks::MARKED_SCHEMA;
+use crate::vault::Seals;
 use crate::{Facts, Migrated, OpenError};
 
 /// Brings the schema up to this version; several may try at once.
 pub(crate) async fn migrate(url: &PostgresUrl) -> Result<Migrated, OpenError> {
     let mut connection = url.connect().await?;
+    if migrate::schema(&mut connection).await? >= MARKED_SCHEMA {
+        installation::demand_open(&mut connection).await?;
+    }
     let result = migrate::migrate(&mut connection, migrate::MIGRATIONS).await;
     connection.close().await.map_err(unavailable)?;
     result
@@ -19,6 +24,7 @@ pub(crate) async fn check(url: &PostgresUrl) -> Result<Facts, OpenError> {
     let mut connection = url.connect().await?;
     let schema = migrate::schema(&mut connection).await?;
     let seals = if schema == 0 { None } else { installation::seals(&mut connection).await? };
+    let marks = if schema < MARKED_SCHEMA { None } else { installation::marks(&mut connection).await? };
     let tokens =
         if schema == 0 { 0 } else { number(&mut connection, "SELECT count(*) FROM token_counters").await? };
     let facts = Facts {
@@ -31,10 +37,21 @@ pub(crate) async fn check(url: &PostgresUrl) -> Result<Facts, OpenError> {
         log_bytes: 0,
         master_key_version: seals.as_ref().map(|seals| seals.version),
         is_rotation_unfinished: seals.is_some_and(|seals| seals.next_check.is_some()),
+        epoch: marks.as_ref().map(|marks| marks.epoch),
+        is_half_filled: marks.as_ref().is_some_and(|marks| marks.filling.is_some()),
+        departure: marks.and_then(|marks| marks.departure),
         engine_version: version(&mut connection).await?,
     };
     connection.close().await.map_err(unavailable)?;
     Ok(facts)
+}
+
+/// What there is to know of the master key of an installation, which may be in use.
+pub(crate) async fn seals(url: &PostgresUrl) -> Result<Option<Seals>, OpenError> {
+    let mut connection = url.connect().await?;
+    let seals = installation::seals(&mut connection).await?;
+    connection.close().await.map_err(unavailable)?;
+    Ok(seals)
 }
 
 /// Of our own tables with their indexes.

@@ -6,7 +6,7 @@ use super::unavailable;
 use crate::{Migrated, OpenError};
 
 /// Every migration in order; the table `schema_version` counts those that have run.
-pub(super) const MIGRATIONS: &[&str] = &[
+pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001_tokens.sql"),
     include_str!("../../migrations/postgres/0002_uploads.sql"),
     include_str!("../../migrations/postgres/0003_notifications.sql"),
@@ -19,7 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
 const LOCK: i64 = 0x434d_726b;
 
 /// Runs what has not run yet.
-pub(super) async fn migrate(
+pub(crate) async fn migrate(
     connection: &mut PgConnection,
     migrations: &'static [&'static str],
 ) -> Result<Migrated, OpenError> {
@@ -46,12 +46,12 @@ pub(super) async fn migrate(
 }
 
 /// How many migrations this program knows.
-pub(super) fn known(migrations: &[&str]) -> u32 {
+pub(crate) fn known(migrations: &[&str]) -> u32 {
     u32::try_from(migrations.len()).expect("migrations are few")
 }
 
 /// The number of migrations that have run in the schema of this connection.
-pub(super) async fn schema(connection: &mut PgConnection) -> Result<u32, OpenError> {
+pub(crate) async fn schema(connection: &mut PgConnection) -> Result<u32, OpenError> {
     let (name, tables, is_ours): (Option<String>, i64, bool) = sqlx::query_as(
         "SELECT current_schema()::text, count(*), coalesce(bool_or(table_name = 'schema_version'), false)
          FROM information_schema.tables WHERE table_schema = current_schema()",

@@ -2,6 +2,7 @@
 //! so nothing here rests on being the only writer.
 
 mod acknowledge;
+mod at_once;
 mod attempt;
 mod audit;
 mod bounds;
@@ -13,11 +14,12 @@ mod failure;
 mod figures;
 mod idempotency;
 mod installation;
+mod lane;
 mod lend;
 mod list;
 mod log;
 pub(crate) mod maintain;
-mod migrate;
+pub(crate) mod migrate;
 mod node;
 mod notice;
 mod notification;
@@ -29,7 +31,7 @@ pub(crate) mod rotate;
 #[cfg(test)]
 #[expect(dead_code, reason = "the other tests use the rest of it")]
 #[path = "../../tests/fixture/postgres.rs"]
-mod server;
+pub(crate) mod server;
 mod take;
 mod thread;
 mod token;
@@ -56,6 +58,7 @@ use self::acknowledge::Acknowledgements;
 use self::call::Length;
 use self::change::Regeneration;
 use self::failure::Failure;
+use self::lane::Lane;
 use self::node::Node;
 use self::thread::StoreThread;
 use self::told::Told;
@@ -72,6 +75,7 @@ pub(crate) struct PostgresStore {
     acknowledgements: Arc<Acknowledgements>,
     /// Ends the following of changes.
     stop: Arc<Notify>,
+    lane: Arc<Lane>,
     vault: Arc<Vault>,
 }
 
@@ -94,8 +98,9 @@ impl PostgresStore {
         let (thread, transactions) =
             StoreThread::start(move || Transactions::new(&made_of, told, channel)).await?;
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&node.id), url.lease()));
-        let store =
-            Self { thread, transactions, acknowledgements, stop: Arc::default(), vault: Arc::new(vault) };
+        let lane = Arc::new(Lane::new(url.clone()));
+        let (stop, vault) = (Arc::default(), Arc::new(vault));
+        let store = Self { thread, transactions, acknowledgements, stop, lane, vault };
         store.follow(node, url.clone()).await?;
         Ok(store)
     }
@@ -181,7 +186,7 @@ impl PostgresStore {
 }
 
 /// Refuses a database that may forget what it has said to be committed: uses that were granted would be granted again.
-async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
+pub(crate) async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
     for (setting, query) in [
         ("fsync = off", "SELECT current_setting('fsync') = 'off'"),
         ("synchronous_commit = off", "SELECT current_setting('synchronous_commit') = 'off'"),
@@ -244,7 +249,23 @@ impl Store for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Booked<Vec<UseOutcome>>, StoreError> {
         let (vault, uses) = (self.vault.clone(), uses.to_vec());
-        self.write(async move |transaction| take::take(transaction, &vault, &uses, now).await).await
+        let (transactions, lane) = (Arc::clone(&self.transactions), Arc::clone(&self.lane));
+        self.thread
+            .run(async move || {
+                match lane.run(async |connection| at_once::take(connection, &uses, now).await).await {
+                    Ok(Some(booked)) => Ok(booked),
+                    // What got in the way of something else was undone as a whole, too.
+                    Ok(None) | Err(Failure::Conflict(_)) => {
+                        transactions
+                            .write(Length::Prompt, async |transaction| {
+                                take::take(transaction, &vault, &uses, now).await
+                            })
+                            .await
+                    }
+                    Err(failure) => Err(failure.into()),
+                }
+            })
+            .await
     }
 
     async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError> {
@@ -433,12 +454,13 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
-        let stop = self.stop.clone();
+        let (stop, lane) = (self.stop.clone(), self.lane.clone());
         let closed = self.thread.run(async move || {
             stop.notify_one();
             node::end_lease(&transactions.told);
             // Otherwise the others wait for its lease once more.
             let _ = acknowledgements.leave(&transactions).await;
+            lane.close().await;
             transactions.lender.close().await;
             Ok(())
         });

@@ -27,6 +27,7 @@ impl PostgresRotation {
     ) -> Result<Option<Self>, OpenError> {
         let mut connection = url.connect().await?;
         migrate::migrate(&mut connection, migrate::MIGRATIONS).await?;
+        installation::demand_open(&mut connection).await?;
         let seals = seals(&mut connection).await?;
         let Some(keys) = Keys::of(&seals, old, new, fill_random.clone())? else { return Ok(None) };
         // Waits for changes that are under way; those that come later find this and seal nothing.

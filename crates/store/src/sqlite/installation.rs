@@ -1,9 +1,12 @@
 //! The one row of `installation`: whether a master key fits, and the key of the digests.
 
+use std::path::Path;
+
 use sqlx::SqliteConnection;
 
 use super::unavailable;
 use crate::OpenError;
+use crate::marks::Marks;
 use crate::row::Reader;
 use crate::seal::{FillRandom, MasterKey};
 use crate::vault::{Seals, Vault, check_value};
@@ -15,12 +18,29 @@ pub(crate) async fn seals(connection: &mut SqliteConnection) -> Result<Option<Se
     Ok(Some(Seals::read(&Reader::new(&row, "installation", "only_row"))?))
 }
 
+/// What it knows of copies; `None` before the first opening.
+pub(crate) async fn marks(connection: &mut SqliteConnection) -> Result<Option<Marks>, OpenError> {
+    let row = sqlx::query(Marks::QUERY).fetch_optional(connection).await.map_err(unavailable)?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Marks::read(&Reader::new(&row, "installation", "only_row"))?))
+}
+
+/// Refuses an installation that has been moved or is not yet whole.
+pub(crate) async fn demand_open(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    match marks(connection).await? {
+        Some(marks) => marks.demand_open(path.display()),
+        None => Ok(()),
+    }
+}
+
 /// The keys of the installation, made at the very first opening.
 pub(crate) async fn vault(
     connection: &mut SqliteConnection,
+    path: &Path,
     master_key: &MasterKey,
     fill_random: FillRandom,
 ) -> Result<Vault, OpenError> {
+    demand_open(connection, path).await?;
     if let Some(seals) = seals(connection).await? {
         return Vault::unlock(&seals, master_key, fill_random);
     }

@@ -5,6 +5,8 @@ use std::path::Path;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::{files, installation, migrate, unavailable};
+use crate::marks::MARKED_SCHEMA;
+use crate::vault::Seals;
 use crate::{Facts, Migrated, OpenError};
 
 /// Brings the schema up to this version, under the lock of the database.
@@ -12,6 +14,9 @@ pub(crate) async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
     let path = &files::create(path)?;
     let _lock = files::lock(path)?;
     let mut connection = files::writing(path).connect().await.map_err(unavailable)?;
+    if migrate::schema(&mut connection, path).await? >= MARKED_SCHEMA {
+        installation::demand_open(&mut connection, path).await?;
+    }
     let result = migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await;
     connection.close().await.map_err(unavailable)?;
     result
@@ -44,6 +49,7 @@ pub(crate) async fn check(path: &Path) -> Result<Facts, OpenError> {
     let schema = migrate::schema(&mut connection, path).await?;
     let known = u32::try_from(migrate::MIGRATIONS.len()).expect("migrations are few");
     let seals = if schema == 0 { None } else { installation::seals(&mut connection).await? };
+    let marks = if schema < MARKED_SCHEMA { None } else { installation::marks(&mut connection).await? };
     let tokens =
         if schema == 0 { 0 } else { number(&mut connection, "SELECT count(*) FROM token_counters").await? };
     let facts = Facts {
@@ -55,13 +61,26 @@ pub(crate) async fn check(path: &Path) -> Result<Facts, OpenError> {
         log_bytes: size(&files::beside(path, "-wal")),
         master_key_version: seals.as_ref().map(|seals| seals.version),
         is_rotation_unfinished: seals.is_some_and(|seals| seals.next_check.is_some()),
+        epoch: marks.as_ref().map(|marks| marks.epoch),
+        is_half_filled: marks.as_ref().is_some_and(|marks| marks.filling.is_some()),
+        departure: marks.and_then(|marks| marks.departure),
         engine_version: text(&mut connection, "SELECT 'SQLite ' || sqlite_version()").await?,
     };
     connection.close().await.map_err(unavailable)?;
     Ok(facts)
 }
 
-async fn problems(connection: &mut SqliteConnection) -> Result<Vec<String>, OpenError> {
+/// What there is to know of the master key of an installation, which may be in use.
+pub(crate) async fn seals(path: &Path) -> Result<Option<Seals>, OpenError> {
+    files::demand(path)?;
+    let mut connection = files::looking(&files::real(path)?).connect().await.map_err(unavailable)?;
+    let seals = installation::seals(&mut connection).await?;
+    connection.close().await.map_err(unavailable)?;
+    Ok(seals)
+}
+
+/// What SQLite finds wrong with a database; empty = sound.
+pub(crate) async fn problems(connection: &mut SqliteConnection) -> Result<Vec<String>, OpenError> {
     let lines: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(100)")
         .fetch_all(&mut *connection)
         .await

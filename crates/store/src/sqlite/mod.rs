@@ -5,9 +5,9 @@ mod audit;
 mod change;
 mod credential;
 mod figures;
-mod files;
+pub(crate) mod files;
 mod idempotency;
-mod installation;
+pub(crate) mod installation;
 mod job;
 mod list;
 pub(crate) mod maintain;
@@ -63,7 +63,8 @@ impl SqliteStore {
         let options = files::writing(path);
         let mut connection = options.connect().await.map_err(unavailable)?;
         migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await?;
-        let vault = installation::vault(&mut connection, &settings.master_key, settings.fill_random).await?;
+        let vault =
+            installation::vault(&mut connection, path, &settings.master_key, settings.fill_random).await?;
         let added = Arc::new(Notify::new());
         // Nobody else can write while the lock is held.
         settings.listener.renewed(Renewal { until: BootTime::FOREVER, time: None });

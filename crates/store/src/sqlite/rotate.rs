@@ -32,6 +32,7 @@ impl SqliteRotation {
         let lock = files::lock(path)?;
         let mut connection = files::writing(path).connect().await.map_err(unavailable)?;
         migrate::migrate(&mut connection, path, migrate::MIGRATIONS).await?;
+        installation::demand_open(&mut connection, path).await?;
         let Some(seals) = installation::seals(&mut connection).await? else {
             return Err(OpenError::Missing(path.to_owned()));
         };
