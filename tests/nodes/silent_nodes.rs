@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use countermark_tests::{Cluster, TestServer, within};
+use countermark_tests::postgres::shared;
+use countermark_tests::{Cluster, Database, TestServer, within};
 
 use crate::ends::{Call, Case, KINDS};
 use crate::probe::{Fan, Probe, early, late};
@@ -75,44 +76,52 @@ fn a_node_that_stops_in_the_middle_of_a_renewal_holds_up_an_end_no_longer_than_a
     let _alone = alone();
     let (cluster, database) = cluster(2);
     let mut admin = cluster.nodes[0].admin();
-    for round in 0..3 {
+    let mut met = 0;
+    for _ in 0..8 {
         let (id, value) = admin.issue_upload(None);
         let probe = Probe::value(&cluster.nodes[0], &value);
         assert_eq!(Fan::new(&cluster).ask(&probe), ["ALLOWED"; 2]);
-        let waiting = thread::scope(|scope| {
-            // Both nodes come to wait within their renewals for the row that a renewal locks.
-            let hold = "SELECT 1 FROM installation FOR UPDATE; SELECT pg_sleep(0.8)";
-            let holding = scope.spawn(|| database.query(hold));
-            let waiting = within(Duration::from_millis(700), || {
-                let waiting = database.query(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                     AND datname = current_database() AND query LIKE '%change_position%FOR SHARE%'",
-                );
-                (waiting == "2").then_some(())
-            });
-            cluster.nodes[1].pause();
-            holding.join().unwrap();
-            waiting
-        });
+        let are_renewals = pause_while_renewing(&cluster.nodes[1], &database);
         let asked = Instant::now();
         Call::new("DELETE", &format!("/v1/access-tokens/{id}"), None).until_done(&mut admin);
         let took = asked.elapsed();
         let connection = early(&cluster.nodes[1], &probe);
         cluster.nodes[1].resume();
         let code = late(connection, &probe);
-        assert_ne!(
-            code, "ALLOWED",
-            "round {round}, {waiting:?}: accepted after an answer that took {took:?}"
-        );
-        assert!(took <= LEASE + MARGIN, "round {round}, {waiting:?}: {took:?}");
+        assert_ne!(code, "ALLOWED", "accepted after an answer that took {took:?}");
+        if are_renewals {
+            assert!(took <= LEASE + MARGIN, "{took:?}");
+            met += 1;
+        }
     }
+    assert!(met > 0, "no stop has met a renewal");
+}
+
+/// Stops a node of two while both wait within their renewals for the row that a renewal locks; when this returns, the row
+/// is free for them. Whether they wait for nothing else: other transactions are borne with for longer.
+fn pause_while_renewing(node: &TestServer, database: &Database) -> bool {
+    thread::scope(|scope| {
+        let hold = "SELECT 1 FROM installation FOR UPDATE; SELECT pg_sleep(0.8)";
+        let holding = scope.spawn(|| database.query(hold));
+        let waiting = || {
+            database.query(
+                "SELECT count(*) FILTER (WHERE query LIKE '%change_position%FOR SHARE%'), count(*)
+                 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+            )
+        };
+        within(Duration::from_millis(600), || waiting().starts_with("2|").then_some(()));
+        node.pause();
+        let found = waiting();
+        holding.join().unwrap();
+        found == "2|2"
+    })
 }
 
 #[test]
 fn a_killed_node_holds_up_one_end_for_one_lease_and_later_ones_not_at_all() {
     let _alone = alone();
     let lease = Duration::from_secs(4);
-    let database = countermark_tests::Database::on(countermark_tests::postgres::shared());
+    let database = Database::on(shared());
     let long = ("COUNTERMARK__DATA__LEASE_MILLIS", "4000");
     let mut cluster = Cluster::start(3, &database.url(), &[ON_FAST_DATABASE[0], long]);
     let end = |node: &TestServer| {
