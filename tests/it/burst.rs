@@ -1,6 +1,6 @@
 //! Many clients at one instant: every connection holds back its last byte, then all last bytes are sent together.
 
-use countermark_tests::{Answer, Connection, TestServer, request, upload_question, url_question};
+use countermark_tests::{Answer, TestServer, request, upload_question, url_question};
 use serde_json::{Value, json};
 
 #[test]
@@ -87,18 +87,10 @@ fn a_burst_with_one_idempotency_key_takes_one_use() {
     }
 }
 
-/// Sends all requests but for their last bytes, then the last bytes, then reads all answers.
+/// The requests of one burst at the server.
 fn burst(server: &TestServer, requests: Vec<Vec<u8>>) -> Vec<Answer> {
-    let mut connections: Vec<Connection> =
-        requests.iter().map(|_| Connection::open(server.address()).unwrap()).collect();
-    for (connection, request) in connections.iter_mut().zip(&requests) {
-        connection.send(&request[..request.len() - 1]).unwrap();
-    }
-    for (connection, request) in connections.iter_mut().zip(&requests) {
-        connection.send(&request[request.len() - 1..]).unwrap();
-    }
-    let answers = connections.iter_mut().map(|connection| connection.answer_to("POST").unwrap());
-    answers.collect()
+    let requests: Vec<_> = requests.into_iter().map(|request| (server.address(), request)).collect();
+    countermark_tests::burst(&requests)
 }
 
 fn single(server: &TestServer, question: &Value) -> Vec<u8> {

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::connection::{Answer, Connection, request};
+use crate::threads::within;
 
 /// A management key with a connection of its own.
 pub struct Client {
@@ -60,9 +62,16 @@ impl Client {
         self.try_call(method, path, &[], body).expect("the server answers")
     }
 
-    /// Issues a token and gives the whole answer with the value or secret that is shown once.
+    /// Issues a token and gives the whole answer with the value or secret that is shown once. Asks again for a while if
+    /// the service cannot answer, as on a machine under heavy load.
     pub fn issue(&mut self, token: &Value) -> Value {
-        let answer = self.call("POST", "/v1/access-tokens", Some(token));
+        let mut answer = self.call("POST", "/v1/access-tokens", Some(token));
+        within(Duration::from_secs(10), || {
+            if answer.status == 503 {
+                answer = self.call("POST", "/v1/access-tokens", Some(token));
+            }
+            (answer.status != 503).then_some(())
+        });
         assert_eq!(answer.status, 201, "issuing {token}: {}", answer.text());
         answer.json()
     }

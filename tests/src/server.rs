@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -35,6 +35,10 @@ pub struct Options {
     pub environment: Vec<(String, OsString)>,
     /// Whether `/readyz` must say 200 before a start is done, or any answer will do.
     pub may_be_unready: bool,
+    /// The first administrator key, if not one of the server's own.
+    pub admin_key: Option<String>,
+    /// The address to listen on, if not the loopback address.
+    pub host: Option<IpAddr>,
 }
 
 /// Far more than a start needs on a loaded machine.
@@ -50,17 +54,29 @@ impl TestServer {
 
     /// A server, ready.
     pub fn with(options: Options) -> Self {
+        let mut server = Self::new(options);
+        server.restart();
+        server
+    }
+
+    fn new(options: Options) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut server = Self {
+        Self {
             child: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            admin_key: Random::fresh().value('k'),
+            admin_key: options.admin_key.clone().unwrap_or_else(|| Random::fresh().value('k')),
             options,
             directory,
             starts: 0,
-        };
-        server.restart();
-        server
+        }
+    }
+
+    /// Starts a server that must end by itself instead of serving; how it ended, and its log.
+    pub fn refused(options: Options) -> (ExitStatus, String) {
+        let mut server = Self::new(options);
+        server.spawn();
+        let ended = server.wait_for_end();
+        (ended, server.log())
     }
 
     /// Starts the server again on the same data and waits until it is ready; its address changes.
@@ -92,8 +108,32 @@ impl TestServer {
 
     /// SIGTERM, without waiting.
     pub fn terminate(&self) {
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\""]).arg(self.pid().to_string()).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM can be sent");
+        self.signal("TERM");
+    }
+
+    /// SIGSTOP: it stands still, and the system goes on taking connections and requests for it.
+    pub fn pause(&self) {
+        self.signal("STOP");
+        // The first of its threads to run stops the others: until then they go on.
+        let stands = within(START, || self.stands_still().then_some(()));
+        assert!(stands.is_some(), "a process that was stopped stands still");
+    }
+
+    fn stands_still(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let mut states = threads.map(|thread| fs::read_to_string(thread.path().join("status")));
+        states.all(|state| state.is_ok_and(|state| state.contains("\nState:\tT")))
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = "kill \"-$0\" \"$1\"";
+        let sent = Command::new("sh").args(["-c", kill, name]).arg(self.pid().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIG{name} can be sent");
     }
 
     /// Waits until the process has ended by itself.
@@ -150,7 +190,8 @@ impl TestServer {
     fn spawn(&mut self) {
         self.starts += 1;
         let port = free_port();
-        self.address = SocketAddr::from(([127, 0, 0, 1], port));
+        let host = self.options.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        self.address = SocketAddr::new(host, port);
         let file = |name: &str| {
             let path = self.directory.path().join(format!("{name}-{}", self.starts));
             File::create(path).expect("a file in the temporary directory can be made")

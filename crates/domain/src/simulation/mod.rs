@@ -36,7 +36,7 @@ const NODES: usize = 3;
 const LEASE: u64 = 1_000;
 
 /// How many schedules every run of the tests plays; the figure for a million is in `docs/decisions/0022-read-leases.md`.
-const SCHEDULES: u64 = 200_000;
+const SCHEDULES: u64 = 1_000_000;
 
 /// What a schedule has broken, if anything.
 fn play(world: &Rc<World>, seed: u64, removed: Option<Guard>, is_traced: bool) -> Option<String> {

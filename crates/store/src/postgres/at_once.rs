@@ -75,6 +75,9 @@ pub(super) const TAKE_MANY: &str = "
 /// Above this a use takes the long way: so sums of a batch stay far from the end of numbers.
 const MOST_COST: u64 = 1 << 32;
 
+/// Counters as they stood before, each with the uses that have been taken of it.
+type Taken = HashMap<TokenId, (Counter, u64)>;
+
 /// What a batch wants of one token.
 struct Wanted {
     revision: u64,
@@ -160,7 +163,7 @@ async fn take_many(
 }
 
 /// The counters as they stood before, and what has been taken of each; `None` if the batch is left to the long way.
-fn read(rows: &[PgRow]) -> Result<Option<HashMap<TokenId, (Counter, u64)>>, StoreError> {
+fn read(rows: &[PgRow]) -> Result<Option<Taken>, StoreError> {
     if rows.is_empty() {
         return Ok(None);
     }

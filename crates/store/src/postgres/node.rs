@@ -135,13 +135,17 @@ impl Node {
         position: Position,
         told: &Told,
     ) -> Result<Option<u64>, Failure> {
-        let written = match log::after(connection, self.applied, position).await? {
+        let changes = if position < self.applied {
+            // As after a fail-over to a server that had not everything.
+            tracing::warn!(?position, applied = ?self.applied, "the database has gone back in time");
+            None
+        } else {
+            log::after(connection, self.applied, position).await?
+        };
+        let written = match changes {
             Some(changes) => tell(told, &changes),
             None => {
-                if position < self.applied {
-                    tracing::warn!(?position, applied = ?self.applied, "the database has gone back in time");
-                }
-                told.listener.lost_track(position);
+                told.lose_track(position);
                 None
             }
         };
@@ -228,6 +232,16 @@ impl Node {
         }
     }
 
+    /// A connection to renew on. A node that stops in the middle of a renewal holds up every change of the others: not for
+    /// longer than they would wait for its lease.
+    async fn connect(&self, url: &PostgresUrl) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = url.connect_limited().await?;
+        let silence = (self.length / 2).as_millis();
+        let limit = format!("SET idle_in_transaction_session_timeout = {silence}");
+        connection.execute(AssertSqlSafe(limit)).await?;
+        Ok(connection)
+    }
+
     /// One renewal, and what comes before it is due.
     async fn beat(
         &mut self,
@@ -237,7 +251,7 @@ impl Node {
         wake: &Notify,
     ) -> Result<(), Failure> {
         if connection.is_none() {
-            *connection = Some(url.connect_limited().await?);
+            *connection = Some(self.connect(url).await?);
         }
         let Some(connection) = connection else { return Ok(()) };
         loop {

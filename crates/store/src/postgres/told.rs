@@ -21,6 +21,14 @@ impl Told {
         Self { listener, positions: Mutex::default() }
     }
 
+    /// Tells that all before this position is to be forgotten. A database that has gone back in time gives the numbers
+    /// after it to other changes, which have not been told.
+    pub(super) fn lose_track(&self, position: Position) {
+        let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
+        positions.clear();
+        self.listener.lost_track(position);
+    }
+
     /// Tells of a committed change unless it has been told; whether it has done so now.
     pub(super) fn tell(&self, change: &Change) -> bool {
         let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
