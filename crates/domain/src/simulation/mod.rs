@@ -7,7 +7,7 @@
 //! with the answer of a commit on them, the database crashes.
 //!
 //! `COUNTERMARK_SEED=17 cargo test -p countermark-domain the_promises_hold -- --nocapture` shows one schedule.
-//! `COUNTERMARK_SCHEDULES=1000000` plays a million. `COUNTERMARK_TRACE=1` with the name of a test of a guard shows how its
+//! `COUNTERMARK_SCHEDULES=10000` plays fewer than the million of every run. `COUNTERMARK_TRACE=1` with the name of a test of a guard shows how its
 //! race goes.
 
 mod change;
@@ -35,7 +35,7 @@ const NODES: usize = 3;
 /// The length of a lease, in the units of the clocks.
 const LEASE: u64 = 1_000;
 
-/// How many schedules every run of the tests plays; the figure for a million is in `docs/decisions/0022-read-leases.md`.
+/// How many schedules every run of the tests plays; what that takes is in `docs/decisions/0022-read-leases.md`.
 const SCHEDULES: u64 = 1_000_000;
 
 /// What a schedule has broken, if anything.

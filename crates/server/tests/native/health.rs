@@ -58,6 +58,7 @@ async fn the_metrics_tell_how_many_uses_were_taken_together_and_that_a_node_on_s
     assert!(!metrics.contains("countermark_lease"), "{metrics}");
     let names: Vec<_> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     let mut once = names.clone();
-    (once.sort_unstable(), once.dedup());
+    once.sort_unstable();
+    once.dedup();
     assert_eq!(once.len(), names.len(), "each is declared once: {names:?}");
 }

@@ -249,6 +249,6 @@ mod tests {
         .fetch_one(&mut connection)
         .await
         .unwrap();
-        assert_eq!(modes, ("read committed".into(), "off".into(), "5s".into()));
+        assert_eq!(modes, ("read committed".into(), "off".into(), "900ms".into()));
     }
 }
