@@ -1,5 +1,7 @@
 //! What is measured.
 
+use std::thread::scope;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use md5::{Digest, Md5};
@@ -9,6 +11,7 @@ use crate::nginx::{Nginx, SECURE_LINK_SECRET};
 use crate::subject::Subject;
 
 /// One kind of request, as wrk repeats it.
+#[derive(Clone)]
 pub struct Case {
     pub name: &'static str,
     pub base: String,
@@ -31,6 +34,16 @@ const LIMIT: u64 = 1 << 52;
 
 impl Cases {
     pub fn prepare(subject: &Subject) -> Self {
+        let mut all = Self::exact(subject);
+        let one = all.iter().find(|case| case.name == NO_LIMIT).expect("is among them").clone();
+        let item: Value = serde_json::from_str(&one.requests[0].1).expect("is JSON");
+        let batch = json!({"items": vec![json!({"credential": item["credential"]}); 100]}).to_string();
+        let requests = vec![("/v1/authorize/batch".to_owned(), batch)];
+        all.insert(2, Case { name: "no limit, batch of 100", requests, decisions: 100, ..one });
+        Self { all }
+    }
+
+    fn exact(subject: &Subject) -> Vec<Case> {
         let with_key = with_key(subject);
         let authorize = |name, requests| Case {
             name,
@@ -41,7 +54,7 @@ impl Cases {
             decisions: 1,
         };
         let bare = Case {
-            name: "bare 204",
+            name: BARE,
             base: subject.bare.clone(),
             method: "GET",
             headers: with_key.clone(),
@@ -50,22 +63,45 @@ impl Cases {
         };
         let unlimited = signed_url(subject, &issue(subject, Value::Null));
         let hot = signed_url(subject, &issue(subject, json!(LIMIT)));
-        let many =
-            (0..MANY).map(|_| signed_url(subject, &issue(subject, json!(LIMIT)))).map(|url| question(&url));
-        let many: Vec<(String, String)> = many.collect();
-        let item = json!({"credential": {"url": unlimited}});
-        let batch = json!({"items": vec![item; 100]}).to_string();
-        let all = vec![
+        let many = signed_urls(subject).iter().map(|url| question(url)).collect();
+        vec![
             bare,
-            authorize("no limit", vec![question(&unlimited)]),
-            Case {
-                decisions: 100,
-                ..authorize("no limit, batch of 100", vec![("/v1/authorize/batch".to_owned(), batch)])
-            },
-            authorize("exact limit, one token", vec![question(&hot)]),
+            authorize(NO_LIMIT, vec![question(&unlimited)]),
+            authorize(HOT, vec![question(&hot)]),
             authorize("exact limit, 10,000 tokens", many),
-        ];
+        ]
+    }
+
+    /// Without batches, and beside them what takes each use by an update of its own.
+    pub fn on_postgres(subject: &Subject) -> Self {
+        let mut all = Self::exact(subject);
+        let token = issue(subject, json!(LIMIT));
+        let one_update = |name, path: String| Case {
+            name,
+            base: subject.bare.clone(),
+            method: "GET",
+            headers: Vec::new(),
+            requests: vec![(path, String::new())],
+            decisions: 1,
+        };
+        all.push(one_update(ONE_UPDATE, format!("/one-update/{token}")));
+        // No requests: pgbench has its own.
+        all.push(Case { base: token, requests: Vec::new(), ..one_update(PGBENCH, String::new()) });
         Self { all }
+    }
+
+    /// The same on each of several nodes.
+    pub fn on_nodes(nodes: &[Subject]) -> Vec<Self> {
+        let first = Self::exact(&nodes[0]);
+        let of = |node: &Subject| {
+            let all = first.iter().map(|case| {
+                let is_bare = case.name == BARE;
+                let base = if is_bare { &node.bare } else { &node.service };
+                Case { base: base.clone(), ..case.clone() }
+            });
+            Self { all: all.collect() }
+        };
+        nodes.iter().map(of).collect()
     }
 
     /// The gate, asked by wrk itself and by a real nginx, each beside the same with a bare handler.
@@ -96,7 +132,7 @@ impl Cases {
         };
         let asking = "/v1/forward-auth/nginx";
         let all = vec![
-            direct("bare 204", &subject.bare, "/bare", &unlimited),
+            direct(BARE, &subject.bare, "/bare", &unlimited),
             direct("forward-auth, no limit", &subject.service, asking, &unlimited),
             direct("forward-auth, exact limit", &subject.service, asking, &hot),
             behind("nginx alone", format!("/open{}", target(&unlimited))),
@@ -108,6 +144,20 @@ impl Cases {
         Self { all }
     }
 }
+
+/// The baseline of everything else.
+pub const BARE: &str = "bare 204";
+
+const NO_LIMIT: &str = "no limit";
+
+/// What is compared with [`ONE_UPDATE`] and [`PGBENCH`].
+pub const HOT: &str = "exact limit, one token";
+
+/// Without combining, by the bare server.
+pub const ONE_UPDATE: &str = "one UPDATE a request, one token";
+
+/// Without combining and without HTTP; `base` is the token.
+pub const PGBENCH: &str = "pgbench, one UPDATE each, one row";
 
 /// The baseline of what nginx asks.
 pub const NGINX_ASKS_BARE: &str = "nginx asks bare 204";
@@ -130,6 +180,18 @@ pub fn with_key(subject: &Subject) -> Vec<(&'static str, String)> {
 fn question(url: &str) -> (String, String) {
     let body = json!({"credential": {"url": url}, "request": {"method": "GET"}});
     ("/v1/authorize".to_owned(), body.to_string())
+}
+
+/// Of [`MANY`] tokens, issued by several callers at once: each waits for the disk.
+fn signed_urls(subject: &Subject) -> Vec<String> {
+    const CALLERS: usize = 8;
+    scope(|scope| {
+        let issue_some =
+            || (0..MANY / CALLERS).map(|_| signed_url(subject, &issue(subject, json!(LIMIT)))).collect();
+        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(issue_some)).collect();
+        let urls = callers.into_iter().map(|it| it.join().expect("tokens can be issued"));
+        urls.collect::<Vec<Vec<String>>>().concat()
+    })
 }
 
 pub fn issue(subject: &Subject, limit: Value) -> String {

@@ -1,7 +1,7 @@
 //! The load bench: the service beside a bare 204 handler of the same framework, in one run.
 //!
 //! `cargo run --release -p countermark-bench` needs `wrk` and, for the gate, `nginx` (Debian packages `wrk`, `nginx-light`);
-//! for the memory table and the backlog `sqlite3`.
+//! for the memory table and the backlog `sqlite3`, for PostgreSQL its server with pgbench (`postgresql`).
 //! Every figure is a median over interleaved repetitions; only the ratios to the bare handler mean anything elsewhere.
 #![expect(clippy::print_stdout, reason = "the tables on standard output are what this program is for")]
 #![expect(clippy::print_stderr, reason = "progress goes beside them")]
@@ -10,15 +10,18 @@ mod backlog;
 mod cases;
 mod memory;
 mod nginx;
+mod nodes;
+mod one_update;
+mod postgres;
 mod report;
 mod subject;
 mod wrk;
 
 use std::process::ExitCode;
 
-use cases::Cases;
+use cases::{Case, Cases};
 use nginx::Nginx;
-use report::Report;
+use report::{Cpu, Report};
 use subject::Subject;
 
 /// Connections of the measured columns.
@@ -33,64 +36,97 @@ fn main() -> ExitCode {
         return subject::serve(&arguments[place + 1]);
     }
     if has("--help") {
-        println!("countermark-bench [--quick] [--load-only | --gate-only | --backlog-only | --memory-only]");
+        println!("{HELP}");
         return ExitCode::SUCCESS;
     }
     let only = arguments.iter().find(|argument| argument.ends_with("-only"));
     let wanted = |part: &str| only.is_none_or(|only| only == part);
-    let (repetitions, seconds) = if has("--quick") { (1, 1) } else { (5, 2) };
+    let plan = if has("--quick") {
+        Plan { repetitions: 1, seconds: 1 }
+    } else {
+        Plan { repetitions: 5, seconds: 2 }
+    };
     if wanted("--load-only") {
-        load(repetitions, seconds);
+        load(plan);
+    }
+    if wanted("--postgres-only") {
+        nodes::print_one_node(plan);
+    }
+    if wanted("--nodes-only") {
+        nodes::print_growth(plan);
     }
     if wanted("--gate-only") {
-        gate(repetitions, seconds);
+        gate(plan);
     }
     if wanted("--backlog-only") {
         backlog::print_table();
     }
     if wanted("--memory-only") {
-        memory::print_table(seconds);
+        memory::print_table(plan.seconds);
     }
     ExitCode::SUCCESS
 }
 
-fn load(repetitions: usize, seconds: u32) {
-    let subject = Subject::start();
-    eprintln!("issuing tokens …");
-    let cases = Cases::prepare(&subject);
-    let report = measure(&subject, &cases, &CONNECTIONS, repetitions, seconds);
-    report.print(&cases, &CONNECTIONS, |_| cases.all[0].name);
-}
+const HELP: &str = "\
+countermark-bench [--quick] [one part]
 
-/// What nginx asks is compared with nginx asking a bare handler; all else with the bare handler itself.
-fn gate(repetitions: usize, seconds: u32) {
-    let subject = Subject::start();
-    let nginx = Nginx::start(&subject);
-    let cases = Cases::at_the_gate(&subject, &nginx);
-    let report = measure(&subject, &cases, &GATE_CONNECTIONS, repetitions, seconds);
-    report.print(&cases, &GATE_CONNECTIONS, |case| {
-        if case.starts_with("nginx") { cases::NGINX_ASKS_BARE } else { cases.all[0].name }
-    });
-}
+Without a part, all of them:
+  --load-only      one node on SQLite, beside the bare handler
+  --postgres-only  one node on PostgreSQL, beside the bare handler and beside one UPDATE a request
+  --nodes-only     1, 2 and 4 nodes on one PostgreSQL and on this machine
+  --gate-only      the gate, asked by wrk and by nginx
+  --backlog-only   how fast waiting notifications drain
+  --memory-only    resident memory by the number of stored tokens
 
-fn measure(
-    subject: &Subject,
-    cases: &Cases,
-    connections: &[u32],
+  --quick          one short repetition";
+
+/// How often and how long everything is measured.
+#[derive(Clone, Copy)]
+pub struct Plan {
     repetitions: usize,
     seconds: u32,
-) -> Report {
-    let mut report = Report::default();
-    for repetition in 1..=repetitions {
-        for &connections in connections {
-            for case in &cases.all {
-                eprintln!("repetition {repetition}/{repetitions}, {connections} connections, {}", case.name);
-                let cpu_before = subject.cpu_micros();
-                let run = wrk::run(case, connections, seconds);
-                let cpu = (subject.cpu_micros() - cpu_before) as f64 / run.requests.max(1) as f64;
-                report.add(case.name, connections, run, cpu);
+}
+
+impl Plan {
+    /// Calls `measure` for every case with every number, again and again, so that a slow minute hits all of them.
+    fn interleave(self, numbers: &[u32], cases: &Cases, mut measure: impl FnMut(&Case, u32)) {
+        for repetition in 1..=self.repetitions {
+            for &number in numbers {
+                for case in &cases.all {
+                    eprintln!("repetition {repetition}/{}, {number}, {}", self.repetitions, case.name);
+                    measure(case, number);
+                }
             }
         }
     }
+}
+
+fn load(plan: Plan) {
+    let subject = Subject::start();
+    eprintln!("issuing tokens …");
+    let cases = Cases::prepare(&subject);
+    let report = measure(&subject, &cases, &CONNECTIONS, plan);
+    report.print(&cases, &CONNECTIONS, |_| cases::BARE);
+}
+
+/// What nginx asks is compared with nginx asking a bare handler; all else with the bare handler itself.
+fn gate(plan: Plan) {
+    let subject = Subject::start();
+    let nginx = Nginx::start(&subject);
+    let cases = Cases::at_the_gate(&subject, &nginx);
+    let report = measure(&subject, &cases, &GATE_CONNECTIONS, plan);
+    report.print(&cases, &GATE_CONNECTIONS, |case| {
+        if case.starts_with("nginx") { cases::NGINX_ASKS_BARE } else { cases::BARE }
+    });
+}
+
+fn measure(subject: &Subject, cases: &Cases, connections: &[u32], plan: Plan) -> Report {
+    let mut report = Report::new("connections", false);
+    plan.interleave(connections, cases, |case, connections| {
+        let cpu_before = subject.cpu_micros();
+        let run = wrk::run(case, connections, plan.seconds);
+        let server = (subject.cpu_micros() - cpu_before) as f64 / run.requests.max(1) as f64;
+        report.add(case.name, connections, run, Cpu { server, database: 0.0 });
+    });
     report
 }

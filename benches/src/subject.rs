@@ -15,6 +15,8 @@ use countermark_server::start::Background;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::one_update;
+
 /// A running measured process; it ends with this value.
 pub struct Subject {
     child: Child,
@@ -22,20 +24,44 @@ pub struct Subject {
     pub service: String,
     pub bare: String,
     pub key: String,
-    pub folder: TempDir,
+    /// What it was started on; also of the other nodes of the same installation.
+    place: Place,
+    /// Keeps its connections: tokens are issued by the thousand.
+    agent: ureq::Agent,
+}
+
+/// Where an installation is, and its key.
+#[derive(Clone)]
+struct Place {
+    folder: Arc<TempDir>,
+    key: String,
+    /// Of PostgreSQL; else the database is a file in the folder.
+    database_url: Option<String>,
 }
 
 impl Subject {
+    /// On SQLite.
     pub fn start() -> Self {
-        Self::start_with(TempDir::new().expect("a temporary folder can be made"), new_key())
+        Self::start_at(Place::new(None))
     }
 
-    fn start_with(folder: TempDir, key: String) -> Self {
+    /// On PostgreSQL.
+    pub fn start_on(database_url: String) -> Self {
+        Self::start_at(Place::new(Some(database_url)))
+    }
+
+    /// Another node of the same installation.
+    pub fn another_node(&self) -> Self {
+        Self::start_at(self.place.clone())
+    }
+
+    fn start_at(place: Place) -> Self {
         let program = std::env::current_exe().expect("a running program has a path");
         let mut child = Command::new(program)
             .arg("--subject")
-            .arg(folder.path())
-            .env("COUNTERMARK_BENCH_KEY", &key)
+            .arg(place.folder.path())
+            .env("COUNTERMARK_BENCH_KEY", &place.key)
+            .env("COUNTERMARK_BENCH_DATABASE", place.database_url.as_deref().unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -45,7 +71,8 @@ impl Subject {
         let mut line =
             || lines.next().expect("the subject says where it listens").expect("and says it in text");
         let (service, bare) = (line(), line());
-        Self { child, stdin: Some(stdin), service, bare, key, folder }
+        let key = place.key.clone();
+        Self { child, stdin: Some(stdin), service, bare, key, place, agent: ureq::Agent::new_with_defaults() }
     }
 
     /// Stops the process, lets `between` work on its folder, and starts it again on the same data.
@@ -53,14 +80,14 @@ impl Subject {
         // The subject ends when its standard input does.
         drop(self.stdin.take());
         self.child.wait().expect("the subject ends");
-        between(self.folder.path());
-        let empty = TempDir::new().expect("a temporary folder can be made");
-        let (folder, key) = (std::mem::replace(&mut self.folder, empty), self.key.clone());
-        Self::start_with(folder, key)
+        between(self.place.folder.path());
+        Self::start_at(self.place.clone())
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Value {
-        let mut answer = ureq::post(format!("{}{path}", self.service))
+        let mut answer = self
+            .agent
+            .post(format!("{}{path}", self.service))
             .header("authorization", format!("Bearer {}", self.key))
             .send_json(body)
             .expect("the service answers with success");
@@ -68,7 +95,9 @@ impl Subject {
     }
 
     pub fn read(&self, path: &str) -> Value {
-        let mut answer = ureq::get(format!("{}{path}", self.service))
+        let mut answer = self
+            .agent
+            .get(format!("{}{path}", self.service))
             .header("authorization", format!("Bearer {}", self.key))
             .call()
             .expect("the service answers with success");
@@ -95,6 +124,13 @@ impl Subject {
     }
 }
 
+impl Place {
+    fn new(database_url: Option<String>) -> Self {
+        let folder = Arc::new(TempDir::new().expect("a temporary folder can be made"));
+        Self { folder, key: new_key(), database_url }
+    }
+}
+
 impl Drop for Subject {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -117,17 +153,22 @@ pub fn run_sql(folder: &Path, sql: &str) {
 /// The child's own main: serves until its standard input ends.
 pub fn serve(folder: &str) -> ExitCode {
     let config = config(Path::new(folder));
-    let service = Background::start(config, Box::new(SystemClock), Arc::new(SystemRng));
+    let service = Background::start(config.clone(), Box::new(SystemClock), Arc::new(SystemRng));
     let service = service.expect("a throw-away installation starts");
-    actix_web::rt::System::new().block_on(serve_bare(service.address));
+    actix_web::rt::System::new().block_on(serve_bare(service.address, &config));
     service.stop().expect("the service stops");
     ExitCode::SUCCESS
 }
 
-async fn serve_bare(service: SocketAddr) {
-    let bare = HttpServer::new(|| App::new().route("/bare", web::to(HttpResponse::NoContent)))
-        .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
-        .expect("a free port");
+async fn serve_bare(service: SocketAddr, config: &Config) {
+    let store = one_update::open(config).await;
+    let app = move || {
+        let store = store.clone();
+        App::new()
+            .route("/bare", web::to(HttpResponse::NoContent))
+            .configure(|app| one_update::add_to(app, store))
+    };
+    let bare = HttpServer::new(app).bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
     let address = bare.addrs()[0];
     actix_web::rt::spawn(bare.run());
     println!("http://{service}\nhttp://{address}");
@@ -149,6 +190,9 @@ fn config(folder: &Path) -> Config {
         ("COUNTERMARK__NOTIFICATIONS__ALLOWED_NETWORKS", "127.0.0.0/8".to_owned()),
         ("COUNTERMARK__GATE__TRUSTED_PROXIES", "127.0.0.1".to_owned()),
     ];
-    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let database = std::env::var("COUNTERMARK_BENCH_DATABASE").ok().filter(|url| !url.is_empty());
+    let database = database.map(|url| ("COUNTERMARK__DATA__DATABASE_URL", url));
+    let environment = environment.into_iter().chain(database);
+    let environment = environment.map(|(name, value)| (name.to_owned(), value));
     Config::load(None, environment, &[]).expect("these settings are good")
 }

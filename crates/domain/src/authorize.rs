@@ -7,10 +7,9 @@ use countermark_core::{
     ValueDigest, Viewer, decide, may_be_credential,
 };
 
-use crate::cache::{Entry, Known};
+use crate::cache::{Basis, Entry, Known};
 use crate::error::DomainError;
 use crate::idempotency::Idempotency;
-use crate::lease::BootTime;
 use crate::service::Service;
 use crate::store::{Lookup, StoreError, UseOutcome, UseRequest};
 
@@ -149,14 +148,6 @@ impl Presented<'_> {
     }
 }
 
-/// What a decision rests on.
-#[derive(Clone, Copy)]
-struct Basis<'a> {
-    entry: &'a Arc<Entry>,
-    /// The end of the lease as it was before the look-up; long past where there was none and the store was asked.
-    trusted_until: BootTime,
-}
-
 impl Answer {
     fn about(mut self, presented: &Presented<'_>) -> Self {
         if let (Ok(_), Some(entry)) = (&self.verdict, &self.token) {
@@ -286,22 +277,8 @@ impl Service {
         has_waited: bool,
         now: UnixSeconds,
     ) -> Result<Option<Answer>, DomainError> {
-        let is_current = self.is_current(basis, has_waited).await?;
+        let is_current = self.cache.is_current(basis, has_waited, |by| self.store.find(by)).await?;
         Ok(is_current.then(|| self.answer(question, basis.entry, verdict, None, now)))
-    }
-
-    /// Whether the record still is what was decided on. The lease under which it was looked up is enough for whoever has
-    /// not waited; a lease that has begun since tells only what the cache holds now.
-    async fn is_current(&self, basis: Basis<'_>, has_waited: bool) -> Result<bool, StoreError> {
-        if !has_waited && self.cache.is_before(basis.trusted_until) {
-            return Ok(true);
-        }
-        if self.cache.is_trusted() {
-            return Ok(self.cache.holds(basis.entry));
-        }
-        let terms = &basis.entry.terms;
-        let found = self.store.find(Lookup::Id(terms.id)).await?.found;
-        Ok(found.is_some_and(|token| token.terms.revision == terms.revision))
     }
 
     async fn take(

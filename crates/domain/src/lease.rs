@@ -119,7 +119,7 @@ impl Lease {
     }
 }
 
-/// A node as another one finds it in the database.
+/// A node as it is found in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// Its id.
@@ -132,7 +132,7 @@ pub struct Sighting {
     pub lease: Duration,
 }
 
-/// What a node knows of the leases of the others.
+/// What a node knows of the leases of all nodes.
 #[derive(Debug, Default)]
 pub struct Roster {
     nodes: HashMap<String, Seen>,
@@ -152,7 +152,7 @@ impl Seen {
 }
 
 impl Roster {
-    /// Takes over what a read has found that was over at `read_at`: all nodes but the own one.
+    /// Takes over what a read has found that was over at `read_at`: all nodes.
     pub fn take_in(&mut self, sightings: Vec<Sighting>, read_at: BootTime) {
         let mut known = std::mem::take(&mut self.nodes);
         for sighting in sightings {
@@ -165,10 +165,18 @@ impl Roster {
     }
 
     /// Until when somebody may at most decide without a change that was committed before `committed_at`; `None` if
-    /// nobody does at `now`. What it says rests on a read that began after the commit.
-    pub fn awaited(&self, position: Position, committed_at: BootTime, now: BootTime) -> Option<BootTime> {
+    /// nobody does at `now`. What it says rests on a read that began after the commit. The node `told` has been told of
+    /// the change without having read it: the one that has made it.
+    pub fn awaited(
+        &self,
+        position: Position,
+        told: Option<&str>,
+        committed_at: BootTime,
+        now: BootTime,
+    ) -> Option<BootTime> {
         let lapses = |seen: &Seen| seen.since.min(committed_at).plus(seen.sighting.lease);
-        let behind = self.nodes.values().filter(|seen| seen.sighting.acknowledged < position);
+        let is_behind = |seen: &&Seen| seen.sighting.acknowledged < position;
+        let behind = self.nodes.values().filter(is_behind).filter(|seen| told != Some(&*seen.sighting.node));
         behind.map(lapses).filter(|lapses| now < *lapses).max()
     }
 
@@ -183,12 +191,12 @@ impl Roster {
         silent.map(|seen| (seen.sighting.node.clone(), seen.sighting.renewals)).collect()
     }
 
-    /// How many others hold a lease at `now`, as far as known.
+    /// How many nodes hold a lease at `now`, as far as known.
     pub fn live(&self, now: BootTime) -> usize {
         self.nodes.values().filter(|seen| now < seen.lapses()).count()
     }
 
-    /// The others whose lease has lapsed longer than `ago` before `now`, each with its number of renewals.
+    /// The nodes whose lease has lapsed longer than `ago` before `now`, each with its number of renewals.
     pub fn lapsed(&self, ago: Duration, now: BootTime) -> Vec<(String, u64)> {
         let is_over = |seen: &&Seen| seen.lapses().plus(ago) < now;
         let lapsed = self.nodes.values().filter(is_over);
@@ -240,8 +248,8 @@ mod tests {
     fn a_node_that_has_acknowledged_is_not_awaited() {
         let mut roster = Roster::default();
         roster.take_in(vec![sighting(3, 7)], at(100));
-        assert_eq!(roster.awaited(Position(7), at(90), at(100)), None);
-        assert_eq!(roster.awaited(Position(8), at(90), at(100)), Some(at(1090)));
+        assert_eq!(roster.awaited(Position(7), None, at(90), at(100)), None);
+        assert_eq!(roster.awaited(Position(8), None, at(90), at(100)), Some(at(1090)));
     }
 
     #[test]
@@ -249,11 +257,15 @@ mod tests {
         let mut roster = Roster::default();
         roster.take_in(vec![sighting(3, 7)], at(100));
         roster.take_in(vec![sighting(3, 7)], at(900));
-        assert_eq!(roster.awaited(Position(8), at(800), at(900)), Some(at(1100)), "seen before the commit");
-        assert_eq!(roster.awaited(Position(8), at(800), at(1100)), None, "its lease is over");
+        assert_eq!(
+            roster.awaited(Position(8), None, at(800), at(900)),
+            Some(at(1100)),
+            "seen before the commit"
+        );
+        assert_eq!(roster.awaited(Position(8), None, at(800), at(1100)), None, "its lease is over");
         roster.take_in(vec![sighting(4, 7)], at(1000));
         assert_eq!(
-            roster.awaited(Position(8), at(950), at(1000)),
+            roster.awaited(Position(8), None, at(950), at(1000)),
             Some(at(1950)),
             "renewed before the commit"
         );
@@ -275,9 +287,9 @@ mod tests {
         roster.take_in(vec![sighting(3, 7)], at(100));
         assert_eq!(roster.live(at(200)), 1);
         roster.take_in(Vec::new(), at(200));
-        assert_eq!((roster.live(at(200)), roster.awaited(Position(8), at(150), at(200))), (0, None));
+        assert_eq!((roster.live(at(200)), roster.awaited(Position(8), None, at(150), at(200))), (0, None));
         roster.take_in(vec![sighting(3, 7)], at(300));
-        assert_eq!(roster.awaited(Position(8), at(290), at(300)), Some(at(1290)));
+        assert_eq!(roster.awaited(Position(8), None, at(290), at(300)), Some(at(1290)));
     }
 
     #[test]

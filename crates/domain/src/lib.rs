@@ -45,6 +45,8 @@ mod webhook;
 mod window;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;
 
 pub use authorize::{Answer, Credential, Facts, Question};

@@ -7,7 +7,7 @@ use countermark_core::{TokenId, TokenKind, UnixSeconds};
 use tokio::sync::{RwLock, oneshot};
 use tokio::time::timeout;
 
-use crate::cache::{Cache, Entry, Known};
+use crate::cache::{Cache, Entry};
 use crate::clock::Timekeeper;
 use crate::combiner::{Combiner, USE_WAIT};
 use crate::deliver::Deliveries;
@@ -43,9 +43,6 @@ pub struct Service {
     /// Which cloud a host is for, whatever its paths say.
     pub(crate) clouds_by_host: std::collections::BTreeMap<String, String>,
 }
-
-/// How often a record is read again because some change has overtaken it.
-const READS: usize = 64;
 
 impl Service {
     /// A service over `store`, whose changes must be told to the same `cache`.
@@ -158,24 +155,9 @@ impl Service {
         self.store.close().await;
     }
 
-    /// One token, from the cache or else from the store. A record that a change has overtaken while it was read is read
-    /// again: whoever asks after a revocation was answered must not be told what was before it.
+    /// One token, from the cache or else from the store.
     pub(crate) async fn entry(&self, by: Lookup) -> Result<Option<Arc<Entry>>, StoreError> {
-        for _ in 0..READS {
-            match self.cache.look_up(by) {
-                Known::Token(entry) => return Ok(Some(entry)),
-                Known::Absent => return Ok(None),
-                Known::Unknown => {
-                    let begin = self.cache.begin_read();
-                    let snapshot = self.store.find(by).await?;
-                    let entry = snapshot.found.map(|token| Arc::new(Entry::new(token)));
-                    if let Some(entry) = self.cache.fill(by, begin, snapshot.position, entry) {
-                        return Ok(entry);
-                    }
-                }
-            }
-        }
-        Err(StoreError::Unavailable("tokens change faster than they can be read".to_owned()))
+        self.cache.read(by, |by| self.store.find(by)).await
     }
 
     pub(crate) fn new_token_id(&self, kind: TokenKind) -> TokenId {

@@ -21,6 +21,7 @@ use fixture::{Fixture, at, limited};
 conformance! {
     the_status_filter_agrees_with_the_core
     the_guarded_statement_grants_what_the_core_allows
+    a_batch_comes_to_the_same_with_an_idempotency_key_in_it
 }
 
 #[derive(Clone, Debug)]
@@ -121,5 +122,47 @@ async fn the_guarded_statement_grants_what_the_core_allows(engine: Fixture) {
                 assert_eq!(outcome, expected, "{terms:?} at {now}, cost {cost}");
             }
         }
+    }
+}
+
+/// A key makes a batch more than its counters, so that an engine with a shorter way for others cannot go it.
+async fn a_batch_comes_to_the_same_with_an_idempotency_key_in_it(plain: Fixture) {
+    let keyed = plain.another(0).await;
+    let mut tokens = tokens();
+    tokens.truncate(60);
+    let other = limited(900, 1 << 40);
+    for it in [&plain, &keyed] {
+        for token in tokens.iter().chain([&other]) {
+            it.insert(token).await;
+        }
+    }
+    let mut state = 1u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let (mut granted, mut exhausted, mut stale) = (0, 0, 0);
+    for batch in 0..60u8 {
+        let now = at(7 + next(7));
+        let (width, first, is_even) = (1 + next(6), next(55), next(2) == 0);
+        let mut uses: Vec<UseRequest> = (0..8)
+            .map(|_| {
+                let index = first + next(width);
+                let cost = if is_even { 1 + index % 2 } else { 1 + next(2) };
+                fixture::one_use(&tokens[index as usize % tokens.len()], cost)
+            })
+            .collect();
+        uses[0].revision += u64::from(batch % 16 == 0);
+        let expected = plain.store.take_uses(&uses, now).await.unwrap().outcome;
+        uses.push(fixture::keyed_use(&other, 1, batch, 1));
+        let outcomes = keyed.store.take_uses(&uses, now).await.unwrap().outcome;
+        assert_eq!(outcomes[..8], expected, "{uses:?} at {now}");
+        granted += expected.iter().filter(|it| matches!(it, UseOutcome::Granted { .. })).count();
+        exhausted += expected.iter().filter(|it| matches!(it, UseOutcome::Exhausted { .. })).count();
+        stale += expected.iter().filter(|it| matches!(it, UseOutcome::Stale)).count();
+    }
+    assert!(granted > 20 && exhausted > 20 && stale > 20, "{granted} {exhausted} {stale}");
+    for token in &tokens {
+        assert_eq!(plain.used(token.terms.id).await, keyed.used(token.terms.id).await, "{:?}", token.terms);
     }
 }

@@ -7,6 +7,7 @@
 //! wins. A fill consults what has been booked since its read began, so that a slow reader puts back no old figure either.
 
 mod entry;
+mod read;
 mod recent;
 
 use std::convert::Infallible;
@@ -17,6 +18,7 @@ use quick_cache::sync;
 
 pub use entry::Entry;
 pub(crate) use entry::Unflushed;
+pub(crate) use read::Basis;
 pub(crate) use recent::ReadBegin;
 use recent::Recent;
 

@@ -23,8 +23,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
-/// What is known of the other nodes, shared by all who wait.
+/// What is known of the nodes, shared by all who wait.
 pub(super) struct Acknowledgements {
+    /// The id of this node.
     own: Arc<str>,
     length: Duration,
     clock: SystemBootClock,
@@ -62,19 +63,22 @@ impl Acknowledgements {
     }
 
     /// Waits until no node decides any more without the change at `position`, which has been committed: a lease long at
-    /// most.
+    /// most. If it `is_own`, this node has been told of it at its commit; a change that was only found is known here no
+    /// sooner than elsewhere.
     pub(super) async fn wait(
         &self,
         transactions: &Transactions,
         position: Position,
+        is_own: bool,
     ) -> Result<(), StoreError> {
+        let told = is_own.then_some(&*self.own);
         let committed_at = self.clock.now();
-        self.wait_since(committed_at, transactions, position).await?;
+        self.wait_since(committed_at, transactions, position, told).await?;
         let now = self.clock.now();
         self.waits.note_time(now.since(committed_at));
         // Whoever holds it reads; the next one that waits finds the same.
         if let Ok(mut known) = self.known.try_lock() {
-            for (node, name) in known.newly_silent(position, committed_at, now) {
+            for (node, name) in known.newly_silent(&self.own, position, committed_at, now) {
                 tracing::warn!(node, name, "a change has waited for a node until its lease had lapsed");
             }
         }
@@ -86,6 +90,7 @@ impl Acknowledgements {
         committed_at: BootTime,
         transactions: &Transactions,
         position: Position,
+        told: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut pause = FIRST_PAUSE;
         // Once it is known who decides without the change, and until when, nothing more need be read.
@@ -98,7 +103,8 @@ impl Acknowledgements {
                     || StoreError::Unavailable("what other nodes have acknowledged cannot be read".into());
                 return awaited.map(drop).ok_or_else(unknown);
             }
-            match timeout(until.since(now), self.look(transactions, now, position, committed_at)).await {
+            match timeout(until.since(now), self.look(transactions, now, position, told, committed_at)).await
+            {
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Ok(seen)) => awaited = seen,
                 Ok(Err(_)) | Err(_) => {}
@@ -114,20 +120,19 @@ impl Acknowledgements {
         transactions: &Transactions,
         from: BootTime,
         position: Position,
+        told: Option<&str>,
         committed_at: BootTime,
     ) -> Result<Option<BootTime>, StoreError> {
         let mut known = self.known.lock().await;
         if known.read_from < from {
             self.read(transactions, &mut known).await?;
         }
-        Ok(known.roster.awaited(position, committed_at, self.clock.now()))
+        Ok(known.roster.awaited(position, told, committed_at, self.clock.now()))
     }
 
     async fn read(&self, transactions: &Transactions, known: &mut Known) -> Result<(), StoreError> {
         let read_from = self.clock.now();
-        let own = Arc::clone(&self.own);
-        let seen =
-            transactions.read(Length::Prompt, async |connection| sightings(connection, &own).await).await?;
+        let seen = transactions.read(Length::Prompt, sightings).await?;
         known.take_in(seen, self.clock.now());
         known.read_from = read_from;
         Ok(())
@@ -175,21 +180,22 @@ impl Known {
     /// Whom a change has waited for in vain, by id and name: each once for each time that it falls silent.
     fn newly_silent(
         &mut self,
+        own: &str,
         position: Position,
         committed_at: BootTime,
         now: BootTime,
     ) -> Vec<(String, Option<String>)> {
         let mut silent = self.roster.silent(position, committed_at, now);
+        silent.retain(|(node, _)| node != own);
         silent.retain(|(node, renewals)| self.named.insert(node.clone(), *renewals) != Some(*renewals));
         let names = silent.into_iter().map(|(node, _)| (self.names.get(&node).cloned(), node));
         names.map(|(name, node)| (node, name)).collect()
     }
 }
 
-/// All nodes but the own one.
-pub(super) async fn sightings(connection: &mut PgConnection, own: &str) -> Result<Vec<Seen>, Failure> {
-    let rows = sqlx::query("SELECT id, name, renewals, acknowledged, lease_millis FROM nodes WHERE id <> $1")
-        .bind(own)
+/// All nodes.
+pub(super) async fn sightings(connection: &mut PgConnection) -> Result<Vec<Seen>, Failure> {
+    let rows = sqlx::query("SELECT id, name, renewals, acknowledged, lease_millis FROM nodes")
         .fetch_all(connection)
         .await?;
     let read = |row: &PgRow| {
@@ -224,11 +230,14 @@ mod tests {
         let named = [("nod_2".to_owned(), Some("host:2".to_owned()))];
         let mut known = Known::default();
         known.take_in(seen(3), at(100));
-        assert!(known.newly_silent(Position(8), at(200), at(1000)).is_empty(), "it may still answer");
-        assert_eq!(known.newly_silent(Position(8), at(200), at(1100)), named);
-        assert!(known.newly_silent(Position(9), at(250), at(1150)).is_empty(), "the same silence");
+        assert!(
+            known.newly_silent("nod_1", Position(8), at(200), at(1000)).is_empty(),
+            "it may still answer"
+        );
+        assert_eq!(known.newly_silent("nod_1", Position(8), at(200), at(1100)), named);
+        assert!(known.newly_silent("nod_1", Position(9), at(250), at(1150)).is_empty(), "the same silence");
         known.take_in(seen(4), at(2000));
-        assert_eq!(known.newly_silent(Position(9), at(2100), at(3200)), named, "another one");
+        assert_eq!(known.newly_silent("nod_1", Position(9), at(2100), at(3200)), named, "another one");
         known.take_in(Vec::new(), at(4000));
         assert!(known.named.is_empty() && known.names.is_empty(), "nothing is kept of who is gone");
     }

@@ -32,6 +32,11 @@ const WATCH: &str = "
                  ('tcp_keepalives_idle', '2'), ('tcp_keepalives_interval', '1'), ('tcp_keepalives_count', '2'))
          AS wanted (name, value) USING (name)";
 
+/// Each statement that is a transaction by itself sees what was committed before it, whatever the database is set to: rows
+/// that were waited for are read as they are then.
+const ISOLATION: &str =
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
+
 /// A database by its URL, `postgres://user:password@host:port/database?sslmode=verify-full` with the parameters of
 /// libpq. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -107,6 +112,19 @@ impl PostgresUrl {
     pub(super) async fn connect_limited(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.options().connect().await?;
         set_up(&mut connection, self.bounds()).await?;
+        Ok(connection)
+    }
+
+    /// Connections of this node.
+    pub(super) fn connections(&self) -> u32 {
+        self.connections
+    }
+
+    /// A connection outside of any pool, on which statements commit by themselves.
+    pub(super) async fn connect_for_single_statements(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = self.options().connect().await?;
+        set_up(&mut connection, self.bounds()).await?;
+        connection.execute(ISOLATION).await?;
         Ok(connection)
     }
 
@@ -215,5 +233,22 @@ mod tests {
             connections.push(connection);
         }
         assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolTimedOut)), "there are no more");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_commits_by_itself_sees_what_was_committed_before_it() {
+        let url = server::shared().new_schema().await;
+        let strict =
+            "options[default_transaction_isolation]=serializable&options[default_transaction_read_only]=on";
+        let url: PostgresUrl = format!("{url}&{strict}").parse().unwrap();
+        let mut connection = url.connect_for_single_statements().await.unwrap();
+        let modes: (String, String, String) = sqlx::query_as(
+            "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'),
+                    current_setting('lock_timeout')",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(modes, ("read committed".into(), "off".into(), "5s".into()));
     }
 }

@@ -2,6 +2,7 @@
 //! so nothing here rests on being the only writer.
 
 mod acknowledge;
+mod at_once;
 mod attempt;
 mod audit;
 mod bounds;
@@ -13,6 +14,7 @@ mod failure;
 mod figures;
 mod idempotency;
 mod installation;
+mod lane;
 mod lend;
 mod list;
 mod log;
@@ -58,6 +60,7 @@ use self::acknowledge::Acknowledgements;
 use self::call::Length;
 use self::change::Regeneration;
 use self::failure::Failure;
+use self::lane::Lane;
 use self::node::Node;
 use self::thread::StoreThread;
 use self::told::Told;
@@ -76,6 +79,7 @@ pub(crate) struct PostgresStore {
     vitals: Arc<Vitals>,
     /// Ends the following of changes.
     stop: Arc<Notify>,
+    lane: Arc<Lane>,
     vault: Arc<Vault>,
 }
 
@@ -98,14 +102,10 @@ impl PostgresStore {
         let (thread, transactions) =
             StoreThread::start(move || Transactions::new(&made_of, told, channel)).await?;
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&node.id), url.lease()));
-        let store = Self {
-            thread,
-            transactions,
-            acknowledgements,
-            vitals: Arc::clone(&node.vitals),
-            stop: Arc::default(),
-            vault: Arc::new(vault),
-        };
+        let lane = Arc::new(Lane::new(url.clone()));
+        let (stop, vault) = (Arc::default(), Arc::new(vault));
+        let vitals = Arc::clone(&node.vitals);
+        let store = Self { thread, transactions, acknowledgements, vitals, stop, lane, vault };
         store.follow(node, url.clone()).await?;
         Ok(store)
     }
@@ -179,11 +179,12 @@ impl PostgresStore {
         self.thread
             .run(async move || {
                 let (value, position) = transactions.change(length, work).await?;
+                let is_own = position.is_some();
                 let position = match position {
                     Some(position) => position,
                     None => transactions.committed().await?,
                 };
-                acknowledgements.wait(&transactions, position).await?;
+                acknowledgements.wait(&transactions, position, is_own).await?;
                 Ok(value)
             })
             .await
@@ -254,7 +255,23 @@ impl Store for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Booked<Vec<UseOutcome>>, StoreError> {
         let (vault, uses) = (self.vault.clone(), uses.to_vec());
-        self.write(async move |transaction| take::take(transaction, &vault, &uses, now).await).await
+        let (transactions, lane) = (Arc::clone(&self.transactions), Arc::clone(&self.lane));
+        self.thread
+            .run(async move || {
+                match lane.run(async |connection| at_once::take(connection, &uses, now).await).await {
+                    Ok(Some(booked)) => Ok(booked),
+                    // What got in the way of something else was undone as a whole, too.
+                    Ok(None) | Err(Failure::Conflict(_)) => {
+                        transactions
+                            .write(Length::Prompt, async |transaction| {
+                                take::take(transaction, &vault, &uses, now).await
+                            })
+                            .await
+                    }
+                    Err(failure) => Err(failure.into()),
+                }
+            })
+            .await
     }
 
     async fn add_statistics(&self, statistics: &Statistics) -> Result<Booked<()>, StoreError> {
@@ -421,7 +438,7 @@ impl Store for PostgresStore {
         self.thread
             .run(async move || {
                 let position = transactions.committed().await?;
-                acknowledgements.wait(&transactions, position).await
+                acknowledgements.wait(&transactions, position, false).await
             })
             .await
     }
@@ -448,13 +465,14 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         let (transactions, acknowledgements) = (self.transactions.clone(), self.acknowledgements.clone());
-        let (stop, vitals) = (self.stop.clone(), self.vitals.clone());
+        let (stop, lane, vitals) = (self.stop.clone(), self.lane.clone(), self.vitals.clone());
         let closed = self.thread.run(async move || {
             stop.notify_one();
             node::end_lease(&transactions.told);
             vitals.leave();
             // Otherwise the others wait for its lease once more.
             let _ = acknowledgements.leave(&transactions).await;
+            lane.close().await;
             transactions.lender.close().await;
             Ok(())
         });

@@ -217,11 +217,11 @@ impl Node {
     /// Sees who else is there, for people only.
     async fn look_around(&self, connection: &mut Option<PgConnection>) {
         let Some(open) = connection else { return };
-        let seen = timeout(self.length / RENEWALS_PER_LEASE, sightings(open, &self.id)).await;
+        let seen = timeout(self.length / RENEWALS_PER_LEASE, sightings(open)).await;
         match seen {
             Ok(Ok(seen)) => {
-                let neighbours = seen.into_iter().map(|seen| seen.sighting).collect();
-                self.vitals.saw(neighbours, self.clock.now());
+                let others = seen.into_iter().map(|seen| seen.sighting).filter(|it| it.node != *self.id);
+                self.vitals.saw(others.collect(), self.clock.now());
             }
             _ => *connection = None,
         }

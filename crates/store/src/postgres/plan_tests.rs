@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
-use super::{change, migrate, server, take, token, upload};
+use super::{at_once, change, migrate, server, take, token, upload};
 
 /// Many rows, so that a scan of them would cost more than their index.
 const ROWS: &str = "
@@ -40,6 +40,8 @@ async fn counters_and_tokens_are_found_by_key_and_never_by_a_scan() {
     sqlx::raw_sql(ROWS).execute(&mut connection).await.unwrap();
     for (statement, arguments) in [
         (take::TAKE, "'{up_1,up_7}', '{1,1}', '{1,1}', 9"),
+        (at_once::TAKE_ONE, "'up_7', 1, 1, 9"),
+        (at_once::TAKE_MANY, "'{up_1,up_7}', '{1,1}', '{1,1}', '{1,1}', 9"),
         (take::COUNTERS, "'{up_1,up_7}', 9"),
         (take::TALLIES, "'{up_1,up_7}'"),
         (token::FIND_BY_ID, "'up_7'"),

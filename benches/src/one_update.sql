@@ -1,0 +1,1 @@
+UPDATE token_counters SET used = used + 1, last_used_at = 1 WHERE token = ':token' AND revision = 1 AND enabled AND revoked_at IS NULL AND (expiry IS NULL OR 1 < expiry) AND (use_limit IS NULL OR used <= use_limit - 1) RETURNING used;
