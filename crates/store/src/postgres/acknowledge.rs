@@ -78,7 +78,7 @@ impl Acknowledgements {
         self.waits.note_time(now.since(committed_at));
         // Whoever holds it reads; the next one that waits finds the same.
         if let Ok(mut known) = self.known.try_lock() {
-            for (node, name) in known.newly_silent(position, committed_at, now) {
+            for (node, name) in known.newly_silent(&self.own, position, committed_at, now) {
                 tracing::warn!(node, name, "a change has waited for a node until its lease had lapsed");
             }
         }
@@ -180,11 +180,13 @@ impl Known {
     /// Whom a change has waited for in vain, by id and name: each once for each time that it falls silent.
     fn newly_silent(
         &mut self,
+        own: &str,
         position: Position,
         committed_at: BootTime,
         now: BootTime,
     ) -> Vec<(String, Option<String>)> {
         let mut silent = self.roster.silent(position, committed_at, now);
+        silent.retain(|(node, _)| node != own);
         silent.retain(|(node, renewals)| self.named.insert(node.clone(), *renewals) != Some(*renewals));
         let names = silent.into_iter().map(|(node, _)| (self.names.get(&node).cloned(), node));
         names.map(|(name, node)| (node, name)).collect()
@@ -228,11 +230,14 @@ mod tests {
         let named = [("nod_2".to_owned(), Some("host:2".to_owned()))];
         let mut known = Known::default();
         known.take_in(seen(3), at(100));
-        assert!(known.newly_silent(Position(8), at(200), at(1000)).is_empty(), "it may still answer");
-        assert_eq!(known.newly_silent(Position(8), at(200), at(1100)), named);
-        assert!(known.newly_silent(Position(9), at(250), at(1150)).is_empty(), "the same silence");
+        assert!(
+            known.newly_silent("nod_1", Position(8), at(200), at(1000)).is_empty(),
+            "it may still answer"
+        );
+        assert_eq!(known.newly_silent("nod_1", Position(8), at(200), at(1100)), named);
+        assert!(known.newly_silent("nod_1", Position(9), at(250), at(1150)).is_empty(), "the same silence");
         known.take_in(seen(4), at(2000));
-        assert_eq!(known.newly_silent(Position(9), at(2100), at(3200)), named, "another one");
+        assert_eq!(known.newly_silent("nod_1", Position(9), at(2100), at(3200)), named, "another one");
         known.take_in(Vec::new(), at(4000));
         assert!(known.named.is_empty() && known.names.is_empty(), "nothing is kept of who is gone");
     }

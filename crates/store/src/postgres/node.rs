@@ -224,9 +224,8 @@ impl Node {
         let seen = timeout(self.length / RENEWALS_PER_LEASE, sightings(open)).await;
         match seen {
             Ok(Ok(seen)) => {
-                let others = seen.into_iter().map(|seen| seen.sighting).filter(|it| *it.node != *self.id);
-                let neighbours = others.collect();
-                self.vitals.saw(neighbours, self.clock.now());
+                let others = seen.into_iter().map(|seen| seen.sighting).filter(|it| it.node != *self.id);
+                self.vitals.saw(others.collect(), self.clock.now());
             }
             _ => *connection = None,
         }

@@ -163,6 +163,7 @@ mod tests {
         let seen = sharing(&vitals, 1399);
         assert_eq!((seen.lease_age, seen.lapsed_for), (Duration::from_millis(899), None));
         assert_eq!((seen.lease, &*seen.name), (LEASE, "host:1"));
+        assert_eq!(sharing(&vitals, 1400).lapsed_for, Some(Duration::ZERO));
         vitals.not_renewed(at(1400), &"it failed");
         let seen = sharing(&vitals, 3000);
         assert_eq!(seen.lapsed_for, Some(Duration::from_millis(1600)));
