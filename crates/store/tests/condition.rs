@@ -103,7 +103,8 @@ async fn nodes_are_found_in_the_database_with_what_they_know() {
     let facts = countermark_store::check(&it.location).await.unwrap();
     let mut ids: Vec<_> = facts.nodes.iter().map(|node| node.id.clone()).collect();
     let mut expected = vec![sharing(&*it.store).node, sharing(&*other).node];
-    (ids.sort_unstable(), expected.sort_unstable());
+    ids.sort_unstable();
+    expected.sort_unstable();
     assert_eq!((ids, facts.position), (expected, 1));
     let other = facts.nodes.iter().find(|node| node.id == sharing(&*other).node).unwrap();
     assert_eq!((other.acknowledged, other.lease), (1, Duration::from_secs(1)), "the change was answered");

@@ -167,6 +167,16 @@ impl PostgresStore {
         self.thread.run(async move || transactions.write(Length::Long, work).await).await
     }
 
+    /// Runs a statement that commits by itself: a node that is stopped in the middle of it holds up nobody, as one would
+    /// within a transaction that holds the row of the position.
+    async fn by_itself<F>(&self, work: F) -> Result<(), StoreError>
+    where
+        F: AsyncFnOnce(&mut PgConnection) -> Result<(), Failure> + Send + 'static,
+    {
+        let lane = Arc::clone(&self.lane);
+        self.thread.run(async move || Ok(lane.run(work).await?)).await
+    }
+
     /// Runs a transaction that may change configurations, and waits until every node decides with what it has changed or
     /// found changed.
     async fn change<T, F>(&self, length: Length, work: F) -> Result<T, StoreError>
@@ -421,13 +431,12 @@ impl Store for PostgresStore {
     }
 
     async fn raise_highest_time(&self, now: UnixSeconds) -> Result<(), StoreError> {
-        self.write(async move |transaction| {
-            let raised =
-                sqlx::query("UPDATE installation SET highest_time_seen = $1 WHERE highest_time_seen < $1")
-                    .bind(signed(now.get()))
-                    .execute(&mut **transaction)
-                    .await?;
-            Ok(if raised.rows_affected() == 0 { Verdict::Undo(()) } else { Verdict::Keep(()) })
+        self.by_itself(async move |connection| {
+            sqlx::query("UPDATE installation SET highest_time_seen = $1 WHERE highest_time_seen < $1")
+                .bind(signed(now.get()))
+                .execute(connection)
+                .await?;
+            Ok(())
         })
         .await
     }
@@ -449,11 +458,11 @@ impl Store for PostgresStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         // Found, the row has been read. The same number written again is a record in the log all the same.
-        self.write(async |transaction| {
+        self.by_itself(async |connection| {
             sqlx::query("UPDATE installation SET highest_time_seen = highest_time_seen")
-                .execute(&mut **transaction)
+                .execute(connection)
                 .await?;
-            Ok(Verdict::Keep(()))
+            Ok(())
         })
         .await
     }
