@@ -277,7 +277,7 @@ impl Service {
         has_waited: bool,
         now: UnixSeconds,
     ) -> Result<Option<Answer>, DomainError> {
-        let is_current = self.cache.is_current(basis, has_waited, |by| self.store.find(by)).await?;
+        let is_current = self.cache.is_current(basis, has_waited, |by| self.find(by)).await?;
         Ok(is_current.then(|| self.answer(question, basis.entry, verdict, None, now)))
     }
 

@@ -136,7 +136,7 @@ impl Service {
             return Ok(None);
         }
         let digest = self.store.digest(value);
-        let token = self.store.find(Lookup::Value(digest)).await?.found;
+        let token = self.find(Lookup::Value(digest)).await?.found;
         Ok(token.filter(|token| token.terms.presents(digest, self.now())))
     }
 }

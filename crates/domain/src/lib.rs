@@ -36,6 +36,7 @@ mod combiner;
 pub mod deliver;
 pub mod histogram;
 pub mod lease;
+mod proof;
 mod readiness;
 pub mod rng;
 mod statistics;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countermark_core::{TokenId, TokenKind, UnixSeconds};
+use countermark_core::{Token, TokenId, TokenKind, UnixSeconds};
 use tokio::sync::{RwLock, oneshot};
 use tokio::time::timeout;
 
@@ -12,10 +12,11 @@ use crate::clock::Timekeeper;
 use crate::combiner::{Combiner, USE_WAIT};
 use crate::deliver::Deliveries;
 use crate::histogram::{Histogram, SIZES};
+use crate::proof::Proofs;
 use crate::readiness::Ping;
 use crate::rng::Rng;
 use crate::statistics::Collector;
-use crate::store::{Lookup, Store, StoreError};
+use crate::store::{Lookup, Snapshot, Store, StoreError};
 use crate::upload::UploadSettings;
 use crate::viewer::Viewers;
 use crate::window::Windows;
@@ -38,6 +39,7 @@ pub struct Service {
     /// How long before its expiry a token is told to be expiring.
     pub(crate) expiring_before_seconds: u64,
     pub(crate) last_ping: tokio::sync::Mutex<Option<Ping>>,
+    proofs: Proofs,
     /// How many uses each transaction has taken.
     pub(crate) use_batches: Arc<Histogram>,
     /// Which cloud a host is for, whatever its paths say.
@@ -65,6 +67,7 @@ impl Service {
             deliveries: Deliveries::default(),
             expiring_before_seconds: 86_400,
             last_ping: tokio::sync::Mutex::default(),
+            proofs: Proofs::default(),
             use_batches,
             clouds_by_host: std::collections::BTreeMap::new(),
         }
@@ -157,7 +160,16 @@ impl Service {
 
     /// One token, from the cache or else from the store.
     pub(crate) async fn entry(&self, by: Lookup) -> Result<Option<Arc<Entry>>, StoreError> {
-        self.cache.read(by, |by| self.store.find(by)).await
+        self.cache.read(by, |by| self.find(by)).await
+    }
+
+    /// One token as stored; while no lease holds, only from a store that still commits.
+    pub(crate) async fn find(&self, by: Lookup) -> Result<Snapshot<Option<Token>>, StoreError> {
+        let snapshot = self.store.find(by).await?;
+        if !self.cache.is_trusted() {
+            self.proofs.commits_from_now_on(|| self.store.ping()).await?;
+        }
+        Ok(snapshot)
     }
 
     pub(crate) fn new_token_id(&self, kind: TokenKind) -> TokenId {

@@ -46,7 +46,7 @@ impl Service {
     /// # Errors
     /// [`DomainError::NotFound`], alike for what is absent and what is foreign to the caller.
     pub async fn view(&self, caller: &Caller, id: TokenId) -> Result<Token, DomainError> {
-        let token = self.store.find(Lookup::Id(id)).await?.found;
+        let token = self.find(Lookup::Id(id)).await?.found;
         token.filter(|token| caller.sees(&token.terms)).ok_or(DomainError::NotFound)
     }
 

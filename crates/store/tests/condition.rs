@@ -130,6 +130,7 @@ async fn while_the_database_hangs_readiness_is_answered_in_time_and_says_what_is
     let lease = Duration::from_millis(500);
     let service = service(&url.allow_lost_commits().with_lease(lease)).await;
     service.ready().await.unwrap();
+    assert!(!service.is_bootstrapped().await.unwrap());
     let connections = service.connections().unwrap();
     assert!(connections.open >= 1 && connections.waits.count() >= 1, "{connections:?}");
 

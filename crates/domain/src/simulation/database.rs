@@ -134,6 +134,15 @@ impl Database {
         true
     }
 
+    /// Notes in a node's own row what it has taken in, unless the row is gone. (If a renewal of the node that is still to be
+    /// undone holds the row, the statement would wait for that; here the node acknowledges with its next renewal.)
+    pub(super) fn acknowledge(&mut self, id: &str, position: Position) {
+        let row = self.nodes.iter_mut().find(|row| *row.id == *id);
+        if let Some(row) = row.filter(|row| row.locked_by.is_none()) {
+            row.acknowledged = position;
+        }
+    }
+
     /// Every change after `applied`; `None` if they are not all there up to `last`.
     pub(super) fn changes(&self, applied: Position, last: Position) -> Option<Vec<Rc<Change>>> {
         let later = self.changes_after(applied);

@@ -75,7 +75,7 @@ impl Asker {
     async fn decide(&self, way: Way) {
         let begun = self.world.promises.begin(self.token, self.value);
         self.note(|| format!("{way:?} begins by value {:?} of token {}", self.value, self.token));
-        if way == Way::FromCache && self.from_cache(begun).await {
+        if way == Way::FromCache && self.by_cache_alone(begun).await {
             return;
         }
         if way == Way::Authenticate {
@@ -93,7 +93,7 @@ impl Asker {
     }
 
     /// Whether that was enough.
-    async fn from_cache(&self, begun: Begun) -> bool {
+    async fn by_cache_alone(&self, begun: Begun) -> bool {
         let cache = &self.node().cache;
         let trusted_until = cache.trusted_until();
         self.world.dawdle().await;

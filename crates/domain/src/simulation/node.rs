@@ -183,10 +183,42 @@ async fn follow(world: Rc<World>, number: usize) {
         if world.random.one_in(6) {
             tidy(&world, number).await;
         }
-        node.is_idle.set(true);
-        world.pause(world.random.between(LEASE / 4, LEASE / 2)).await;
-        node.is_idle.set(false);
+        idle(&world, number).await;
+        while world.random.one_in(2) {
+            // Woken up, it takes in what there is; a connection that fails at that is replaced before it renews.
+            if catch_up(&world, number).await.is_err() {
+                break;
+            }
+            idle(&world, number).await;
+        }
     }
+}
+
+async fn idle(world: &World, number: usize) {
+    let node = &world.nodes[number];
+    node.is_idle.set(true);
+    world.pause(world.random.between(LEASE / 4, LEASE / 2)).await;
+    node.is_idle.set(false);
+}
+
+/// Takes in and acknowledges what has been committed since, without a lock and without a new lease.
+async fn catch_up(world: &World, number: usize) -> Result<(), Lost> {
+    let node = &world.nodes[number];
+    let applied = node.applied.get();
+    let changes = read(world, number, |database| database.changes_after(applied)).await?;
+    let is_whole = (applied.0 + 1..).zip(&changes).all(|(number, change)| change.position.0 == number);
+    let Some(last) = changes.last().map(|change| change.position).filter(|_| is_whole) else { return Ok(()) };
+    if !world.lacks(Guard::AppliesFirst) {
+        changes.iter().for_each(|change| node.tell(world, change));
+    }
+    node.applied.set(last);
+    let id = Rc::clone(&node.id.borrow());
+    read(world, number, |database| database.acknowledge(&id, last)).await?;
+    if world.lacks(Guard::AppliesFirst) {
+        world.dawdle().await;
+        changes.iter().for_each(|change| node.tell(world, change));
+    }
+    Ok(())
 }
 
 /// Takes in every change that is committed, acknowledges them and so gets a new lease.

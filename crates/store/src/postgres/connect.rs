@@ -120,14 +120,6 @@ impl PostgresUrl {
         self.connections
     }
 
-    /// A connection outside of any pool, on which statements commit by themselves.
-    pub(super) async fn connect_for_single_statements(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = self.options().connect().await?;
-        set_up(&mut connection, self.bounds()).await?;
-        connection.execute(ISOLATION).await?;
-        Ok(connection)
-    }
-
     /// Opens no connection yet.
     pub(super) fn lender(&self) -> Lender {
         let (bounds, suspicion) = (self.bounds(), Arc::new(Suspicion::default()));
@@ -171,6 +163,7 @@ async fn set_up(connection: &mut PgConnection, bounds: Bounds) -> Result<(), sql
     let (silence, lock) = (bounds.silence().as_millis(), bounds.wait.as_millis());
     let limits = format!("SET idle_in_transaction_session_timeout = {silence}; SET lock_timeout = {lock}");
     connection.execute(AssertSqlSafe(limits)).await?;
+    connection.execute(ISOLATION).await?;
     // After a fail-over the same address may still lead to a server that only follows, and knows less.
     let follows: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut *connection).await?;
     if follows {
@@ -241,7 +234,7 @@ mod tests {
         let strict =
             "options[default_transaction_isolation]=serializable&options[default_transaction_read_only]=on";
         let url: PostgresUrl = format!("{url}&{strict}").parse().unwrap();
-        let mut connection = url.connect_for_single_statements().await.unwrap();
+        let mut connection = url.connect_limited().await.unwrap();
         let modes: (String, String, String) = sqlx::query_as(
             "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'),
                     current_setting('lock_timeout')",

@@ -74,7 +74,7 @@ impl Lane {
                 return Ok(connection);
             }
         }
-        Ok(self.url.connect_for_single_statements().await?)
+        Ok(self.url.connect_limited().await?)
     }
 
     /// The one used last.

@@ -52,6 +52,7 @@ use countermark_domain::store::{
 };
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 pub use self::connect::PostgresUrl;
@@ -95,7 +96,12 @@ impl PostgresStore {
         let told = Told::new(listener);
         let mut node = Node::begin(&mut connection, url.lease(), &fill_random).await?;
         // Before anything else asks for the time: it is the database's from the first moment on.
-        node.renew(&mut connection, &told).await.map_err(StoreError::from)?;
+        let Ok(renewed) =
+            timeout(bounds::OPEN.max(url.bounds().wait), node.renew(&mut connection, &told)).await
+        else {
+            return Err(StoreError::Unavailable("the database commits nothing".into()).into());
+        };
+        renewed.map_err(StoreError::from)?;
         let channel = node::channel(&mut connection).await?;
         connection.close().await.map_err(unavailable)?;
         let made_of = url.clone();

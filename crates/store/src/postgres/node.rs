@@ -213,7 +213,11 @@ impl Node {
             }
             if self.clock.now().since(tidied) > TIDY_EVERY {
                 tidied = self.clock.now();
-                acknowledgements.tidy(&transactions, REMEMBERED).await;
+                // Beside the renewals: it may have to wait for a free connection, and they must not.
+                let (transactions, acknowledgements) = (transactions.clone(), acknowledgements.clone());
+                tokio::task::spawn_local(
+                    async move { acknowledgements.tidy(&transactions, REMEMBERED).await },
+                );
             }
         }
     }

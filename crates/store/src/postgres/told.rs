@@ -29,6 +29,11 @@ impl Told {
         self.listener.lost_track(position);
     }
 
+    /// Tells of a change that may not have been committed. Then another change has its number, and is still to be told.
+    pub(super) fn tell_in_doubt(&self, change: &Change) {
+        self.listener.changed(change);
+    }
+
     /// Tells of a committed change unless it has been told; whether it has done so now.
     pub(super) fn tell(&self, change: &Change) -> bool {
         let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);

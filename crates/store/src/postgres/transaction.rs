@@ -259,7 +259,7 @@ impl Transactions {
             match self.position().await {
                 // If not this one, then another change has this number: to forget tokens once more does no harm.
                 Ok(position) if position >= change.position => {
-                    self.told.tell(&change);
+                    self.told.tell_in_doubt(&change);
                     break;
                 }
                 Ok(_) => break,
