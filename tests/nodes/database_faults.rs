@@ -49,11 +49,7 @@ fn a_standby_that_takes_over_has_every_use_that_was_granted() {
     let _alone = alone();
     let primary = Server::start(&[]);
     let database = Database::on(&primary);
-    let standby = Server::standby_of(&primary, &["cluster_name = 'standby'"]);
-    database.query("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
-    database.query("SELECT pg_reload_conf()");
-    let follows = || (database.query("SELECT sync_state FROM pg_stat_replication") == "sync").then_some(());
-    assert!(within(Duration::from_secs(20), follows).is_some(), "the standby follows");
+    let standby = synchronous_standby_of(&primary, &database);
     let relay = Relay::listen([127, 0, 0, 1].into(), &primary).unwrap();
     let cluster = Cluster::start(NODES, &database.url_at(relay.address()), &[]);
     let load = Load::start(&cluster);
@@ -61,6 +57,16 @@ fn a_standby_that_takes_over_has_every_use_that_was_granted() {
     standby.promote();
     relay.lead_to(&standby);
     println!("{}", load.finish(&cluster, &database.as_on(&standby)));
+}
+
+/// A standby for which every commit on its primary waits.
+pub fn synchronous_standby_of(primary: &Server, database: &Database) -> Server {
+    let standby = Server::standby_of(primary, &["cluster_name = 'standby'"]);
+    database.query("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+    database.query("SELECT pg_reload_conf()");
+    let follows = || (database.query("SELECT sync_state FROM pg_stat_replication") == "sync").then_some(());
+    assert!(within(Duration::from_secs(20), follows).is_some(), "the standby follows");
+    standby
 }
 
 #[test]

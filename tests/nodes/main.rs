@@ -17,6 +17,7 @@ mod partition;
 mod probe;
 mod revocation;
 mod silent_nodes;
+mod split;
 mod start;
 mod story;
 
