@@ -52,7 +52,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 const CORE: [&str; 10] =
     ["base64", "crc32fast", "hmac", "ipnet", "serde", "sha1", "sha2", "subtle", "thiserror", "zeroize"];
 
-const DOMAIN: [&str; 18] = [
+const DOMAIN: [&str; 19] = [
     "argon2",
     "async-trait",
     "base64",
@@ -63,6 +63,7 @@ const DOMAIN: [&str; 18] = [
     "hmac",
     "ipnet",
     "quick_cache",
+    "rustix",
     "serde",
     "serde_json",
     "sha1",
